@@ -1,0 +1,80 @@
+# hotpath: `make demo` shows it, `make test` proves it; both set up what they need by themselves.
+#
+#   make            build everything (packages must be there: deploy/setup.sh build)
+#   make demo       set up, build, show a live ranking change, leave nothing running
+#   make test       set up, build, unit tests, integration tests; ends with "N passed, N failed"
+#   make unit       the unit tests alone          make integration   the integration tests alone
+#   make asan       unit and integration tests under address and undefined-behaviour sanitizers
+#   make fuzz       every decoder of outside bytes, FUZZ_SECONDS each (default 20)
+#   make bench      CPU microseconds an event, per process, beside the floor
+#
+# SANITIZE=address,undefined or SANITIZE=thread builds into a folder of its own.
+
+SHELL := /bin/bash
+CC ?= gcc
+SANITIZE ?=
+BUILD := build$(if $(SANITIZE),/$(subst $(,),-,$(SANITIZE)))
+comma := ,
+BUILD := build$(if $(SANITIZE),/$(subst $(comma),-,$(SANITIZE)))
+STAGES := ingestor scorer profiler metrics configd sink
+FOLDERS := common $(STAGES) ctl
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1.0)
+
+DEPS_LIB := $(firstword $(wildcard $(CURDIR)/build/deps/usr/lib/*/libyyjson.so))
+ifneq ($(DEPS_LIB),)
+YYJSON_CFLAGS := -isystem $(CURDIR)/build/deps/usr/include
+YYJSON_LIBS := -L$(dir $(DEPS_LIB)) -Wl,-rpath,$(patsubst %/,%,$(dir $(DEPS_LIB))) -lyyjson
+else
+YYJSON_LIBS := -lyyjson
+endif
+PKGS := libczmq libzmq rdkafka hiredis libmongoc-1.0 lmdb libxxhash
+PKG_CFLAGS := $(subst -I,-isystem ,$(shell pkg-config --cflags $(PKGS) 2>/dev/null))
+PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
+
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
+	-Wformat=2 -Wundef -Wvla -Werror
+CFLAGS_ALL := -std=gnu11 -O2 -g -fno-omit-frame-pointer -fno-math-errno -ffp-contract=off $(WARNINGS) \
+	-D_GNU_SOURCE -DHOTPATH_VERSION='"$(VERSION)"' -I. $(PKG_CFLAGS) $(YYJSON_CFLAGS) \
+	$(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all) $(CFLAGS)
+LDFLAGS_ALL := -Wl,--as-needed $(if $(SANITIZE),-fsanitize=$(SANITIZE)) $(LDFLAGS)
+# libmsgpackc (Debian 12) or libmsgpack-c (Debian 13)
+MSGPACK_LIB := $(if $(shell pkg-config --exists msgpack-c && echo y),-lmsgpack-c,-lmsgpackc)
+LIBS_ALL := $(PKG_LIBS) $(YYJSON_LIBS) $(MSGPACK_LIB) -lm -lpthread
+
+objs = $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out %/main.c,$(wildcard $(1)/*.c)))
+LIBS_OURS := $(foreach f,ctl $(STAGES) common,$(BUILD)/lib/lib$(f).a)
+BINS := $(foreach s,$(STAGES),$(BUILD)/bin/hotpath-$(s)) $(BUILD)/bin/hotpath
+UNITS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
+FUZZERS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+# A binary linked from fewer objects than before must be seen to change: sources come and go.
+.PHONY: all
+all: $(BINS)
+
+$(BUILD)/obj/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
+
+define library
+$(BUILD)/lib/lib$(1).a: $(call objs,$(1))
+	@mkdir -p $$(@D)
+	@rm -f $$@
+	ar rcs $$@ $$^
+endef
+$(foreach f,$(FOLDERS),$(eval $(call library,$(f))))
+
+define stage_binary
+$(BUILD)/bin/hotpath-$(1): $(BUILD)/obj/$(1)/main.o $(BUILD)/lib/lib$(1).a $(BUILD)/lib/libcommon.a
+	@mkdir -p $$(@D)
+	$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) $$^ $(LIBS_ALL) -o $$@
+endef
+$(foreach s,$(STAGES),$(eval $(call stage_binary,$(s))))
+
+$(BUILD)/bin/hotpath: $(BUILD)/obj/ctl/main.o $(BUILD)/lib/libctl.a $(BUILD)/lib/libcommon.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) $^ $(LIBS_ALL) -o $@
+
+$(BUILD)/unit/%: tests/unit/%.c $(LIBS_OURS)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) $< -Wl,--start-group $(LIBS_OURS) -Wl,--end-group $(LIBS_ALL) -lcmocka -o $@
+
+-include $(wildcard $(BUILD)/obj/*/*.d)

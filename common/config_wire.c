@@ -1,0 +1,129 @@
+/*  config_wire: see config_wire.h. */
+#include "common/config_wire.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+enum { ID_BYTES_MAX = 256, PORT_MAX = 65535 };
+
+void config_wire_write_message (buffer_t *frame, span_t topic, const config_message_t *message)
+{
+    buffer_append (frame, topic.bytes, topic.size);
+    pack_uint (frame, CONFIG_WIRE_VERSION);
+    pack_uint (frame, message->kind);
+    pack_uint (frame, message->incarnation);
+    pack_uint (frame, message->sequence);
+    pack_int (frame, message->wall_ms);
+    pack_uint (frame, message->chunk);
+    pack_uint (frame, message->chunk_count);
+    pack_uint (frame, message->entry_count);
+}
+
+void config_wire_write_entry (buffer_t *frame, const config_entry_t *entry)
+{
+    pack_span (frame, entry->tenant);
+    pack_span (frame, entry->scenario);
+    pack_bool (frame, entry->active);
+    pack_uint (frame, entry->era);
+    pack_uint (frame, entry->number);
+    pack_span (frame, entry->json);
+}
+
+bool config_wire_read_message (span_t frame, config_message_t *message, cursor_t *entries)
+{
+    size_t topic = frame.size && frame.bytes[0] == 'S' ? CONFIG_TOPIC_BYTES : 1;
+    if (frame.size <= topic || (topic == 1 && frame.bytes[0] != CONFIG_TOPIC_ALL[0]))
+        return false;
+    *entries = cursor_of (frame.bytes + topic, frame.size - topic);
+    if (cursor_uint (entries) != CONFIG_WIRE_VERSION)
+        return false;
+    message->kind = (config_wire_kind_t)cursor_uint_max (entries, CONFIG_WIRE_BEACON);
+    message->incarnation = cursor_uint (entries);
+    message->sequence = cursor_uint (entries);
+    message->wall_ms = cursor_int (entries);
+    message->chunk = (uint32_t)cursor_uint_max (entries, CONFIG_CHUNKS_MAX);
+    message->chunk_count = (uint32_t)cursor_uint_max (entries, CONFIG_CHUNKS_MAX);
+    message->entry_count = (uint32_t)cursor_uint_max (entries, CONFIG_SCENARIOS_MAX);
+    if (entries->failed || message->chunk >= message->chunk_count)
+        return false;
+    switch (message->kind) {
+    case CONFIG_WIRE_SNAPSHOT:
+        return true;
+    case CONFIG_WIRE_UPDATE:
+        return message->chunk_count == 1 && message->entry_count == 1;
+    case CONFIG_WIRE_BEACON:
+        return message->chunk_count == 1 && message->entry_count == 0 && cursor_finished (entries);
+    }
+    return false;
+}
+
+void config_wire_read_entry (cursor_t *entries, config_entry_t *entry)
+{
+    entry->tenant = cursor_span (entries, ID_BYTES_MAX);
+    entry->scenario = cursor_span (entries, ID_BYTES_MAX);
+    entry->active = cursor_bool (entries);
+    entry->era = cursor_uint (entries);
+    entry->number = cursor_uint (entries);
+    entry->json = cursor_span (entries, CONFIG_JSON_BYTES_MAX);
+    if (!entry->tenant.size || !entry->scenario.size)
+        entries->failed = true;
+}
+
+void config_wire_write_request (buffer_t *frame, const config_request_t *request)
+{
+    pack_uint (frame, CONFIG_WIRE_VERSION);
+    pack_uint (frame, request->kind);
+    pack_span (frame, request->process);
+    pack_uint (frame, request->process_incarnation);
+    pack_span (frame, request->topic);
+    pack_uint (frame, request->incarnation);
+    pack_uint (frame, request->sequence);
+}
+
+bool config_wire_read_request (span_t frame, config_request_t *request)
+{
+    cursor_t cursor = cursor_of (frame.bytes, frame.size);
+    if (cursor_uint (&cursor) != CONFIG_WIRE_VERSION)
+        return false;
+    request->kind = (config_request_kind_t)cursor_uint_max (&cursor, CONFIG_WIRE_APPLIED);
+    request->process = cursor_span (&cursor, CONFIG_PROCESS_BYTES_MAX);
+    request->process_incarnation = cursor_uint (&cursor);
+    request->topic = cursor_span (&cursor, CONFIG_TOPIC_BYTES);
+    request->incarnation = cursor_uint (&cursor);
+    request->sequence = cursor_uint (&cursor);
+    if (!cursor_finished (&cursor))
+        return false;
+    if (request->kind == CONFIG_WIRE_APPLIED)
+        return true;
+    return request->kind == CONFIG_WIRE_WANTED && request->topic.size == CONFIG_TOPIC_BYTES &&
+           request->topic.bytes[0] == 'S';
+}
+
+void config_wire_topic (span_t process, uint64_t process_incarnation,
+                        char topic[CONFIG_TOPIC_BYTES + 1])
+{
+    uint64_t hash = XXH3_64bits_withSeed (process.bytes, process.size, process_incarnation);
+    snprintf (topic, CONFIG_TOPIC_BYTES + 1, "S%016" PRIx64, hash);
+}
+
+int config_wire_requests_endpoint (const char *endpoint, char *requests, size_t size)
+{
+    int written = -1;
+    if (strncmp (endpoint, "ipc://", 6) == 0 || strncmp (endpoint, "inproc://", 9) == 0)
+        written = snprintf (requests, size, "%s.requests", endpoint);
+    else if (strncmp (endpoint, "tcp://", 6) == 0) {
+        const char *colon = strrchr (endpoint + 6, ':');
+        if (!colon || colon[1] < '0' || colon[1] > '9')
+            return -1;
+        char *end;
+        long port = strtol (colon + 1, &end, 10);
+        if (*end || port < 1 || port >= PORT_MAX)
+            return -1;
+        written =
+            snprintf (requests, size, "%.*s:%ld", (int)(colon - endpoint), endpoint, port + 1);
+    }
+    return written > 0 && (size_t)written < size ? 0 : -1;
+}

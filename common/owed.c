@@ -1,0 +1,365 @@
+#include "common/owed.h"
+
+#include <uthash.h>
+#include <utlist.h>
+
+#include "common/check.h"
+#include "common/memory.h"
+#include "common/pack.h"
+
+enum { SINKS_MAX = 64, BODY_BYTES_MAX = 1 << 26 };
+
+typedef struct entry {
+    uint8_t key[OWED_KEY_BYTES_MAX];
+    size_t key_size;
+    uint64_t route;
+    uint64_t version; /* rises with each put: an acknowledgement of an older one does not settle it */
+    uint32_t sink;
+    bool waiting;  /* in the sink's queue */
+    bool changed;  /* in the list of what the next commit writes */
+    bool stored;   /* a commit holds a record of it */
+    bool has_body;
+    buffer_t body;
+    struct entry *prev, *next;                 /* the queue */
+    struct entry *changed_prev, *changed_next; /* what changed */
+    UT_hash_handle hh;
+} entry_t;
+
+typedef struct {
+    uint8_t key[OWED_KEY_BYTES_MAX];
+    size_t key_size;
+    uint64_t version;
+    uint64_t sequence;
+    uint32_t chunk, chunk_count;
+    uint8_t *bytes;
+    size_t size;
+} flight_t;
+
+/*  The pipe to one sink. */
+typedef struct {
+    entry_t *queue;
+    flight_t *flights; /* ring of sent and unsent chunks, in order of sequence */
+    size_t first, count, capacity;
+    size_t sent; /* of the `count`, how many have been sent */
+    size_t bytes;
+    uint64_t last_sequence;
+} pipe_t;
+
+struct owed {
+    entry_t *entries;
+    entry_t *changed;
+    change_set_t removals;
+    uint32_t sink_count;
+    uint64_t version;
+    pipe_t pipes[SINKS_MAX];
+};
+
+owed_t *owed_new (uint32_t sink_count)
+{
+    CHECK (sink_count >= 1 && sink_count <= SINKS_MAX);
+    owed_t *self = memory_new (sizeof *self);
+    self->sink_count = sink_count;
+    return self;
+}
+
+static flight_t *flight_at (pipe_t *pipe, size_t i)
+{
+    return &pipe->flights[(pipe->first + i) % pipe->capacity];
+}
+
+static void pop_flight (pipe_t *pipe)
+{
+    flight_t *flight = flight_at (pipe, 0);
+    pipe->bytes -= flight->size;
+    free (flight->bytes);
+    pipe->first = (pipe->first + 1) % pipe->capacity;
+    pipe->count--;
+    if (pipe->sent)
+        pipe->sent--;
+}
+
+void owed_destroy (owed_t **self_p)
+{
+    owed_t *self = *self_p;
+    if (!self)
+        return;
+    entry_t *entry, *next;
+    HASH_ITER (hh, self->entries, entry, next) {
+        HASH_DEL (self->entries, entry);
+        buffer_free (&entry->body);
+        free (entry);
+    }
+    for (uint32_t i = 0; i < self->sink_count; i++) {
+        while (self->pipes[i].count)
+            pop_flight (&self->pipes[i]);
+        free (self->pipes[i].flights);
+    }
+    change_set_free (&self->removals);
+    free (self);
+    *self_p = NULL;
+}
+
+static entry_t *find (const owed_t *self, const void *key, size_t key_size)
+{
+    entry_t *entry;
+    HASH_FIND (hh, self->entries, key, key_size, entry);
+    return entry;
+}
+
+static void enqueue (owed_t *self, entry_t *entry)
+{
+    if (!entry->waiting)
+        DL_APPEND (self->pipes[entry->sink].queue, entry);
+    entry->waiting = true;
+}
+
+static void dequeue (owed_t *self, entry_t *entry)
+{
+    if (entry->waiting)
+        DL_DELETE (self->pipes[entry->sink].queue, entry);
+    entry->waiting = false;
+}
+
+static void mark_changed (owed_t *self, entry_t *entry)
+{
+    if (!entry->changed)
+        DL_APPEND2 (self->changed, entry, changed_prev, changed_next);
+    entry->changed = true;
+}
+
+static void unmark_changed (owed_t *self, entry_t *entry)
+{
+    if (entry->changed)
+        DL_DELETE2 (self->changed, entry, changed_prev, changed_next);
+    entry->changed = false;
+}
+
+static size_t record_key (const entry_t *entry, uint8_t *key)
+{
+    key[0] = 'o';
+    memcpy (key + 1, entry->key, entry->key_size);
+    return entry->key_size + 1;
+}
+
+static void settle (owed_t *self, entry_t *entry)
+{
+    dequeue (self, entry);
+    unmark_changed (self, entry);
+    if (entry->stored) {
+        uint8_t key[OWED_KEY_BYTES_MAX + 1];
+        size_t size = record_key (entry, key);
+        change_set_delete (&self->removals, key, size);
+    }
+    HASH_DEL (self->entries, entry);
+    buffer_free (&entry->body);
+    free (entry);
+}
+
+static entry_t *find_or_add (owed_t *self, const void *key, size_t key_size, uint64_t route)
+{
+    entry_t *entry = find (self, key, key_size);
+    if (entry)
+        return entry;
+    entry = memory_new (sizeof *entry);
+    memcpy (entry->key, key, key_size);
+    entry->key_size = key_size;
+    entry->route = route;
+    entry->sink = (uint32_t) (route % self->sink_count);
+    HASH_ADD (hh, self->entries, key, key_size, entry);
+    return entry;
+}
+
+void owed_put (owed_t *self, const void *key, size_t key_size, uint64_t route, const void *body,
+               size_t body_size)
+{
+    CHECK (key_size >= 1 && key_size <= OWED_KEY_BYTES_MAX);
+    entry_t *entry = find_or_add (self, key, key_size, route);
+    entry->version = ++self->version;
+    entry->has_body = body != NULL;
+    buffer_clear (&entry->body);
+    if (body)
+        buffer_append (&entry->body, body, body_size);
+    enqueue (self, entry);
+    mark_changed (self, entry);
+}
+
+bool owed_has (const owed_t *self, const void *key, size_t key_size)
+{
+    return find (self, key, key_size) != NULL;
+}
+
+size_t owed_count (const owed_t *self)
+{
+    return HASH_COUNT (self->entries);
+}
+
+void owed_each_with_body (const owed_t *self,
+                          void (*visit) (void *arg, const void *key, size_t key_size), void *arg)
+{
+    entry_t *entry, *next;
+    HASH_ITER (hh, self->entries, entry, next) {
+        if (entry->has_body)
+            visit (arg, entry->key, entry->key_size);
+    }
+}
+
+bool owed_waiting (owed_t *self, uint32_t sink, owed_waiting_t *waiting)
+{
+    const entry_t *entry = self->pipes[sink].queue;
+    if (!entry)
+        return false;
+    waiting->key = entry->key;
+    waiting->key_size = entry->key_size;
+    waiting->body = (span_t){NULL, 0};
+    if (entry->has_body)
+        waiting->body = (span_t){(const char *) entry->body.bytes, entry->body.size};
+    return true;
+}
+
+void owed_drop (owed_t *self, uint32_t sink)
+{
+    CHECK (self->pipes[sink].queue);
+    settle (self, self->pipes[sink].queue);
+}
+
+static flight_t *push_flight (pipe_t *pipe)
+{
+    if (pipe->count == pipe->capacity) {
+        size_t capacity = pipe->capacity ? pipe->capacity * 2 : 16;
+        flight_t *flights = memory_new_array (capacity, sizeof *flights);
+        for (size_t i = 0; i < pipe->count; i++)
+            flights[i] = *flight_at (pipe, i);
+        free (pipe->flights);
+        pipe->flights = flights;
+        pipe->capacity = capacity;
+        pipe->first = 0;
+    }
+    return &pipe->flights[(pipe->first + pipe->count++) % pipe->capacity];
+}
+
+void owed_enter (owed_t *self, uint32_t sink, const void *body, size_t body_size,
+                 size_t chunk_bytes_max)
+{
+    pipe_t *pipe = &self->pipes[sink];
+    entry_t *entry = pipe->queue;
+    CHECK (entry && body_size > 0);
+    uint32_t chunk_count = (uint32_t) ((body_size + chunk_bytes_max - 1) / chunk_bytes_max);
+    for (uint32_t chunk = 0; chunk < chunk_count; chunk++) {
+        size_t from = chunk * chunk_bytes_max;
+        size_t size = body_size - from < chunk_bytes_max ? body_size - from : chunk_bytes_max;
+        flight_t *flight = push_flight (pipe);
+        *flight = (flight_t){.key_size = entry->key_size,
+                             .version = entry->version,
+                             .sequence = ++pipe->last_sequence,
+                             .chunk = chunk,
+                             .chunk_count = chunk_count,
+                             .bytes = memory_new (size),
+                             .size = size};
+        memcpy (flight->key, entry->key, entry->key_size);
+        memcpy (flight->bytes, (const uint8_t *) body + from, size);
+        pipe->bytes += size;
+    }
+    dequeue (self, entry);
+}
+
+bool owed_to_send (owed_t *self, uint32_t sink, owed_chunk_t *chunk)
+{
+    pipe_t *pipe = &self->pipes[sink];
+    if (pipe->sent == pipe->count)
+        return false;
+    const flight_t *flight = flight_at (pipe, pipe->sent);
+    *chunk = (owed_chunk_t){flight->sequence, flight->chunk, flight->chunk_count,
+                            {(const char *) flight->bytes, flight->size}};
+    return true;
+}
+
+void owed_sent (owed_t *self, uint32_t sink)
+{
+    pipe_t *pipe = &self->pipes[sink];
+    CHECK (pipe->sent < pipe->count);
+    pipe->sent++;
+}
+
+size_t owed_pipe_bytes (const owed_t *self, uint32_t sink)
+{
+    return self->pipes[sink].bytes;
+}
+
+void owed_acknowledged (owed_t *self, uint32_t sink, uint64_t executed)
+{
+    pipe_t *pipe = &self->pipes[sink];
+    while (pipe->count && flight_at (pipe, 0)->sequence <= executed) {
+        const flight_t *flight = flight_at (pipe, 0);
+        entry_t *entry = find (self, flight->key, flight->key_size);
+        bool last = flight->chunk + 1 == flight->chunk_count;
+        if (entry && last && entry->version == flight->version)
+            settle (self, entry);
+        pop_flight (pipe);
+    }
+}
+
+void owed_again (owed_t *self, uint32_t sink, uint64_t expected)
+{
+    pipe_t *pipe = &self->pipes[sink];
+    size_t sent = 0;
+    while (sent < pipe->count && flight_at (pipe, sent)->sequence < expected)
+        sent++;
+    if (sent < pipe->sent)
+        pipe->sent = sent;
+}
+
+void owed_restart (owed_t *self, uint32_t sink)
+{
+    pipe_t *pipe = &self->pipes[sink];
+    /* From the newest to the oldest, each to the head of the queue: the old order is kept. */
+    for (size_t i = pipe->count; i-- > 0;) {
+        const flight_t *flight = flight_at (pipe, i);
+        entry_t *entry = find (self, flight->key, flight->key_size);
+        if (!entry || entry->version != flight->version)
+            continue;
+        dequeue (self, entry);
+        DL_PREPEND (pipe->queue, entry);
+        entry->waiting = true;
+    }
+    while (pipe->count)
+        pop_flight (pipe);
+    pipe->last_sequence = 0;
+}
+
+void owed_collect (owed_t *self, change_set_t *changes)
+{
+    change_set_append (changes, &self->removals);
+    buffer_t value = {0};
+    entry_t *entry, *next;
+    DL_FOREACH_SAFE2 (self->changed, entry, next, changed_next) {
+        uint8_t key[OWED_KEY_BYTES_MAX + 1];
+        size_t key_size = record_key (entry, key);
+        buffer_clear (&value);
+        pack_uint (&value, entry->route);
+        if (entry->has_body)
+            pack_bytes (&value, entry->body.bytes, entry->body.size);
+        else
+            pack_nil (&value);
+        change_set_put (changes, key, key_size, value.bytes, value.size);
+        entry->stored = true;
+        unmark_changed (self, entry);
+    }
+    buffer_free (&value);
+}
+
+int owed_load (owed_t *self, const uint8_t *key, size_t key_size, const uint8_t *value,
+               size_t value_size)
+{
+    cursor_t cursor = cursor_of (value, value_size);
+    uint64_t route = cursor_uint (&cursor);
+    span_t body = {NULL, 0};
+    if (!cursor_take_nil (&cursor))
+        body = cursor_span (&cursor, BODY_BYTES_MAX);
+    if (!cursor_finished (&cursor) || key_size < 2 || key_size > OWED_KEY_BYTES_MAX + 1)
+        return -1;
+    owed_put (self, key + 1, key_size - 1, route, body.bytes, body.size);
+    entry_t *entry = find (self, key + 1, key_size - 1);
+    unmark_changed (self, entry);
+    entry->stored = true;
+    return 0;
+}

@@ -1,0 +1,106 @@
+#include "common/state_layout.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int state_layout_make_folder (const char *path)
+{
+    char part[PATH_MAX];
+    size_t size = strlen (path);
+    if (size == 0 || size >= sizeof part) {
+        errno = size ? ENAMETOOLONG : ENOENT;
+        return -1;
+    }
+    for (size_t i = 1; i <= size; i++) {
+        if (path[i] != '/' && path[i] != '\0')
+            continue;
+        memcpy (part, path, i);
+        part[i] = '\0';
+        if (mkdir (part, 0755) != 0 && errno != EEXIST)
+            return -1;
+    }
+    return 0;
+}
+
+static int read_layout (const char *path, uint32_t *format, state_layout_t *layout)
+{
+    FILE *file = fopen (path, "re");
+    if (!file)
+        return -1;
+    int found = fscanf (file, "format=%" SCNu32 " shards=%" SCNu32 " lineage=%" SCNx64, format,
+                        &layout->shard_count, &layout->lineage);
+    fclose (file);
+    if (found != 3 || !layout->lineage) {
+        errno = EINVAL;
+        return -1;
+    }
+    return 0;
+}
+
+/*  Written aside, synced, then linked: whoever links first has made it, and nobody reads half of it. */
+static int make_layout (const char *path, uint32_t shard_count)
+{
+    char aside[PATH_MAX];
+    snprintf (aside, sizeof aside, "%s.%ld", path, (long) getpid ());
+    uint64_t lineage = 0;
+    while (!lineage) {
+        if (getrandom (&lineage, sizeof lineage, 0) != sizeof lineage)
+            return -1;
+    }
+    FILE *file = fopen (aside, "we");
+    if (!file)
+        return -1;
+    fprintf (file, "format=%d\nshards=%" PRIu32 "\nlineage=%016" PRIx64 "\n", STATE_LAYOUT_FORMAT,
+             shard_count, lineage);
+    int failed = fflush (file) != 0 || fsync (fileno (file)) != 0;
+    failed |= fclose (file) != 0;
+    if (!failed && link (aside, path) != 0 && errno != EEXIST)
+        failed = 1;
+    int reason = errno;
+    unlink (aside);
+    errno = reason;
+    return failed ? -1 : 0;
+}
+
+int state_layout_open (const char *folder, uint32_t shard_count, state_layout_t *layout, char *error,
+                       size_t error_size)
+{
+    char path[PATH_MAX - 32];
+    if (snprintf (path, sizeof path, "%s/layout", folder) >= (int) sizeof path) {
+        snprintf (error, error_size, "the path of the state folder is too long");
+        return -1;
+    }
+    uint32_t format = 0;
+    if (state_layout_make_folder (folder) != 0 ||
+        (access (path, F_OK) != 0 && make_layout (path, shard_count) != 0)) {
+        snprintf (error, error_size, "cannot make the state folder %s: %s", folder,
+                  strerror (errno));
+        return -1;
+    }
+    if (read_layout (path, &format, layout) != 0) {
+        snprintf (error, error_size, "cannot read %s: %s; restore it or begin with another --state",
+                  path, strerror (errno));
+        return -1;
+    }
+    if (format > STATE_LAYOUT_FORMAT) {
+        snprintf (error, error_size,
+                  "%s is of format %" PRIu32 ", this program knows %d: run the newer version", path,
+                  format, STATE_LAYOUT_FORMAT);
+        return -1;
+    }
+    if (layout->shard_count != shard_count) {
+        snprintf (error, error_size,
+                  "state folder %s has %" PRIu32 " shards, --shards is %" PRIu32
+                  ": run with --shards %" PRIu32 " or begin with another --state",
+                  folder, layout->shard_count, shard_count, layout->shard_count);
+        return -1;
+    }
+    return 0;
+}

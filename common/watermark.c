@@ -1,0 +1,196 @@
+#include "common/watermark.h"
+
+#include <stdlib.h>
+
+#include "common/memory.h"
+
+typedef struct {
+    bool idle, ended;
+    int64_t at;
+} state_t;
+
+typedef struct sender {
+    char *name;
+    size_t name_size;
+    uint64_t incarnation;
+    int64_t heard_ms, idle_time_ms;
+    uint32_t *list;
+    uint32_t count, capacity;
+    struct sender *next;
+} sender_t;
+
+struct watermark {
+    partition_names_t *partitions;
+    int64_t out_of_orderness_ms;
+    sender_t *senders, *current;
+    state_t *states; /* by partition number */
+    bool *listed;
+    uint32_t count;
+    bool heard;
+};
+
+watermark_t *watermark_new (partition_names_t *partitions, int64_t out_of_orderness_ms)
+{
+    watermark_t *self = memory_new (sizeof *self);
+    self->partitions = partitions;
+    self->out_of_orderness_ms = out_of_orderness_ms;
+    return self;
+}
+
+static void free_sender (sender_t *sender)
+{
+    free (sender->name);
+    free (sender->list);
+    free (sender);
+}
+
+void watermark_destroy (watermark_t **self_p)
+{
+    watermark_t *self = *self_p;
+    if (!self)
+        return;
+    while (self->senders) {
+        sender_t *next = self->senders->next;
+        free_sender (self->senders);
+        self->senders = next;
+    }
+    free (self->states);
+    free (self->listed);
+    free (self);
+    *self_p = NULL;
+}
+
+static void make_room (watermark_t *self)
+{
+    uint32_t count = partition_names_count (self->partitions);
+    if (count <= self->count)
+        return;
+    self->states = memory_resize (self->states, count * sizeof *self->states);
+    self->listed = memory_resize (self->listed, count * sizeof *self->listed);
+    for (uint32_t i = self->count; i < count; i++) {
+        self->states[i] = (state_t){0};
+        self->listed[i] = false;
+    }
+    self->count = count;
+}
+
+static sender_t *find_or_add (watermark_t *self, span_t name)
+{
+    for (sender_t *sender = self->senders; sender; sender = sender->next) {
+        if (span_equal ((span_t){sender->name, sender->name_size}, name))
+            return sender;
+    }
+    sender_t *sender = memory_new (sizeof *sender);
+    sender->name = memory_copy_string (name.bytes, name.size);
+    sender->name_size = name.size;
+    sender->next = self->senders;
+    self->senders = sender;
+    return sender;
+}
+
+bool watermark_begin (watermark_t *self, span_t sender_name, uint64_t incarnation,
+                      int64_t idle_time_ms, int64_t now_ms)
+{
+    sender_t *sender = find_or_add (self, sender_name);
+    if (incarnation < sender->incarnation)
+        return false;
+    sender->incarnation = incarnation;
+    sender->heard_ms = now_ms;
+    sender->idle_time_ms = idle_time_ms;
+    sender->count = 0;
+    self->current = sender;
+    return true;
+}
+
+void watermark_list (watermark_t *self, uint32_t partition)
+{
+    sender_t *sender = self->current;
+    if (sender->count == sender->capacity) {
+        sender->capacity = sender->capacity ? sender->capacity * 2 : 16;
+        sender->list = memory_resize (sender->list, sender->capacity * sizeof *sender->list);
+    }
+    sender->list[sender->count++] = partition;
+}
+
+void watermark_own (watermark_t *self, uint32_t partition, bool idle, bool ended, int64_t at)
+{
+    make_room (self);
+    self->states[partition] = (state_t){idle, ended, at};
+}
+
+/*  The list is the union of what the senders say; one that has been silent for long is forgotten, but never
+ *  the last: silence is not the end of a source. */
+void watermark_end (watermark_t *self)
+{
+    make_room (self);
+    int64_t now_ms = self->current->heard_ms;
+    for (sender_t **at = &self->senders; *at;) {
+        sender_t *sender = *at;
+        if (now_ms - sender->heard_ms > WATERMARK_SENDER_TTL_MS) {
+            *at = sender->next;
+            free_sender (sender);
+        } else {
+            at = &sender->next;
+        }
+    }
+    for (uint32_t i = 0; i < self->count; i++)
+        self->listed[i] = false;
+    for (const sender_t *sender = self->senders; sender; sender = sender->next) {
+        for (uint32_t i = 0; i < sender->count; i++)
+            self->listed[sender->list[i]] = true;
+    }
+    self->current = NULL;
+    self->heard = true;
+}
+
+static int64_t least_idle_time_ms (const watermark_t *self)
+{
+    int64_t least_ms = INT64_MAX;
+    for (const sender_t *sender = self->senders; sender; sender = sender->next) {
+        if (sender->idle_time_ms < least_ms)
+            least_ms = sender->idle_time_ms;
+    }
+    return least_ms == INT64_MAX ? EVENT_TIME_NONE : least_ms;
+}
+
+int64_t watermark_of (const watermark_t *self, const vector_t *vector)
+{
+    if (!self->heard)
+        return EVENT_TIME_NONE;
+    int64_t least_ms = INT64_MAX;
+    for (uint32_t i = 0; i < self->count; i++) {
+        vector_entry_t entry = vector_get (vector, i);
+        if (!self->listed[i] || (self->states[i].idle && entry.next >= self->states[i].at))
+            continue;
+        if (entry.greatest_ms == EVENT_TIME_NONE)
+            return EVENT_TIME_NONE;
+        if (entry.greatest_ms - self->out_of_orderness_ms < least_ms)
+            least_ms = entry.greatest_ms - self->out_of_orderness_ms;
+    }
+    return least_ms == INT64_MAX ? least_idle_time_ms (self) : least_ms;
+}
+
+bool watermark_all_ended (const watermark_t *self, const vector_t *vector)
+{
+    for (uint32_t i = 0; i < self->count; i++) {
+        if (self->listed[i] &&
+            !(self->states[i].ended && vector_get (vector, i).next >= self->states[i].at))
+            return false;
+    }
+    return self->heard;
+}
+
+bool watermark_is_idle (const watermark_t *self, uint32_t partition)
+{
+    return partition < self->count && self->states[partition].idle;
+}
+
+bool watermark_is_ended (const watermark_t *self, uint32_t partition)
+{
+    return partition < self->count && self->states[partition].ended;
+}
+
+bool watermark_is_listed (const watermark_t *self, uint32_t partition)
+{
+    return partition < self->count && self->listed[partition];
+}

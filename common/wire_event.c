@@ -1,0 +1,136 @@
+#include "common/wire_event.h"
+
+/*  Offsets and times come from outside: sums of them must not overflow. */
+static int64_t add_or_fail (cursor_t *rows, int64_t a, int64_t b)
+{
+    int64_t sum = 0;
+    if (__builtin_add_overflow (a, b, &sum))
+        rows->failed = true;
+    return sum;
+}
+
+static void write_duration (buffer_t *rows, int64_t watched_ms)
+{
+    if (watched_ms == EVENT_MS_NONE)
+        pack_nil (rows);
+    else
+        pack_uint (rows, (uint64_t) watched_ms);
+}
+
+static int64_t read_duration (cursor_t *rows)
+{
+    if (cursor_take_nil (rows))
+        return EVENT_MS_NONE;
+    return (int64_t) cursor_uint_max (rows, EVENT_WATCHED_MS_MAX);
+}
+
+static void write_profile_fields (buffer_t *rows, const event_t *event, uint64_t user_hash)
+{
+    pack_uint (rows, user_hash);
+    pack_span (rows, event->user);
+    pack_span (rows, event->item);
+    if (event->category.bytes)
+        pack_span (rows, event->category);
+    else
+        pack_nil (rows);
+    pack_array (rows, event->tag_count);
+    for (uint32_t i = 0; i < event->tag_count; i++)
+        pack_span (rows, event->tags[i]);
+}
+
+static void read_profile_fields (cursor_t *rows, stage_event_t *event, span_t *tags)
+{
+    event->key_hash = cursor_uint (rows);
+    event->user = cursor_span (rows, EVENT_ID_BYTES_MAX);
+    event->item = cursor_span (rows, EVENT_ID_BYTES_MAX);
+    if (!cursor_take_nil (rows))
+        event->category = cursor_span (rows, EVENT_LABEL_BYTES_MAX);
+    event->tag_count = (uint32_t) cursor_array (rows, EVENT_TAGS_MAX);
+    event->tags = tags;
+    for (uint32_t i = 0; i < event->tag_count; i++)
+        tags[i] = cursor_span (rows, EVENT_LABEL_BYTES_MAX);
+}
+
+void wire_event_write (buffer_t *rows, wire_chain_t *chain, stage_id_t stage, const wire_row_t *row,
+                       const event_t *event, uint64_t user_hash, uint64_t item_hash, bool item_stats)
+{
+    pack_uint (rows, (uint64_t) (row->offset - chain->offset));
+    if (row->greatest_ms == EVENT_TIME_NONE)
+        pack_nil (rows);
+    else
+        pack_int (rows, chain->greatest_ms == EVENT_TIME_NONE
+                            ? row->greatest_ms
+                            : row->greatest_ms - chain->greatest_ms);
+    pack_int (rows, row->greatest_ms == EVENT_TIME_NONE ? event->time_ms
+                                                        : event->time_ms - row->greatest_ms);
+    chain->offset = row->offset;
+    chain->greatest_ms = row->greatest_ms > event->time_ms ? row->greatest_ms : event->time_ms;
+    pack_uint (rows, row->scenario);
+    pack_uint (rows, row->action);
+    switch (stage) {
+    case STAGE_SCORER:
+        pack_uint (rows, item_hash);
+        pack_span (rows, event->item);
+        pack_bool (rows, item_stats);
+        if (item_stats) {
+            pack_uint (rows, user_hash);
+            write_duration (rows, event->watched_ms);
+        }
+        break;
+    case STAGE_PROFILER:
+        write_profile_fields (rows, event, user_hash);
+        break;
+    default:
+        pack_uint (rows, user_hash);
+        pack_uint (rows, item_hash);
+        write_duration (rows, event->watched_ms);
+        pack_uint (rows, event->rate);
+    }
+}
+
+static void read_times (cursor_t *rows, wire_chain_t *chain, wire_row_t *row, stage_event_t *event)
+{
+    uint64_t step = cursor_uint_max (rows, INT64_MAX);
+    row->offset = add_or_fail (rows, chain->offset, (int64_t) step);
+    if (cursor_take_nil (rows))
+        row->greatest_ms = EVENT_TIME_NONE;
+    else
+        row->greatest_ms =
+            add_or_fail (rows, cursor_int (rows),
+                         chain->greatest_ms == EVENT_TIME_NONE ? 0 : chain->greatest_ms);
+    event->time_ms = add_or_fail (rows, cursor_int (rows),
+                                  row->greatest_ms == EVENT_TIME_NONE ? 0 : row->greatest_ms);
+    if (event->time_ms < 0 || row->offset < 0)
+        rows->failed = true;
+    chain->offset = row->offset;
+    chain->greatest_ms = row->greatest_ms > event->time_ms ? row->greatest_ms : event->time_ms;
+}
+
+bool wire_event_read (cursor_t *rows, wire_chain_t *chain, stage_id_t stage, wire_row_t *row,
+                      stage_event_t *event, span_t *tags)
+{
+    *event = (stage_event_t){.watched_ms = EVENT_MS_NONE};
+    read_times (rows, chain, row, event);
+    row->scenario = (uint32_t) cursor_uint_max (rows, UINT32_MAX);
+    row->action = (uint16_t) cursor_uint_max (rows, ACTION_NUMBER_MAX);
+    switch (stage) {
+    case STAGE_SCORER:
+        event->key_hash = cursor_uint (rows);
+        event->item = cursor_span (rows, EVENT_ID_BYTES_MAX);
+        event->has_stats = cursor_bool (rows);
+        if (event->has_stats) {
+            event->user_hash = cursor_uint (rows);
+            event->watched_ms = read_duration (rows);
+        }
+        break;
+    case STAGE_PROFILER:
+        read_profile_fields (rows, event, tags);
+        break;
+    default:
+        event->key_hash = cursor_uint (rows);
+        event->item_hash = cursor_uint (rows);
+        event->watched_ms = read_duration (rows);
+        event->rate = (event_rate_t) cursor_uint_max (rows, EVENT_RATE_DONE);
+    }
+    return !rows->failed;
+}

@@ -1,0 +1,104 @@
+/*  worker_parts: the worker's state and the parts of its loop; private to worker*.c. */
+#ifndef HOTPATH_WORKER_PARTS_H
+#define HOTPATH_WORKER_PARTS_H
+
+#include <czmq.h>
+#include "common/beat.h"
+#include "common/endpoint.h"
+#include "common/live_config.h"
+#include "common/shard.h"
+#include "common/shard_owner.h"
+#include "common/state_layout.h"
+#include "common/wire.h"
+#include "common/worker.h"
+
+enum {
+    WORKER_SINKS_MAX = 64,
+    WORKER_INGESTORS_MAX = 256,
+    WORKER_INTAKE_FRAMES = 256,        /* high-water mark of sections, and most frames a turn … */
+    WORKER_TURN_FRAMES = 32,           /* … before the loop looks at anything else */
+    WORKER_TURN_MS = 20,               /* the loop's longest sleep */
+    WORKER_PIPE_BYTES_MAX = 512 << 10, /* of one shard to one sink, beyond one result */
+    WORKER_SINK_FRAMES = 64,           /* high-water mark to a sink */
+    WORKER_GREETING_MS = 1000,
+    WORKER_ANNOUNCE_MS = 1000,
+    WORKER_ANNOUNCE_LEAST_MS = 100,    /* announces at every change, but not more often */
+    WORKER_RESOLVE_MS = 10000,
+    WORKER_CONFIG_WAIT_MS = 5000,      /* for the config that a frame was made with */
+    WORKER_REWINDS_MAX = 65536,
+    WORKER_DRAIN_MS = 30000,
+};
+
+/*  A rewind that is wanted until a section fits. */
+typedef struct {
+    uint32_t shard, partition;
+    char *ingestor;
+    uint64_t incarnation, rewinds;
+} worker_rewind_t;
+
+typedef struct {
+    zsock_t *socket;
+    uint64_t incarnation; /* of the sink as it last answered; 0: not yet */
+    uint64_t redis_generation;
+    buffer_t frame;       /* made and not yet taken by ZeroMQ */
+    int64_t greeted_ms;
+} worker_sink_t;
+
+typedef struct {
+    char *endpoint;
+    zsock_t *socket;
+} worker_ingestor_t;
+
+struct worker {
+    const worker_settings_t *settings;
+    const stage_t *stage;
+    char name[256];
+    uint64_t incarnation;
+    state_layout_t layout;
+    beat_t beat;
+
+    zsock_t *intake, *answers;
+    char intake_endpoint[ENDPOINT_BYTES_MAX], answers_endpoint[ENDPOINT_BYTES_MAX];
+    worker_sink_t sinks[WORKER_SINKS_MAX];
+    uint32_t sink_count;
+    worker_ingestor_t ingestors[WORKER_INGESTORS_MAX];
+    uint32_t ingestor_count;
+
+    live_config_t *config;
+    action_names_t *actions;
+    partition_names_t *partitions;
+    watermark_t *watermark;
+    committer_t *committer;
+    shard_owner_t *owner;
+    stage_context_t context;
+    shard_t **shards; /* by number; NULL: not ours */
+
+    zmq_msg_t held;   /* sections made with a config that has not come yet */
+    bool has_held;
+    int64_t held_ms;
+    bool once, draining;
+    worker_rewind_t *rewinds;
+    uint32_t rewind_count;
+    const live_scenario_t **frame_scenarios; /* by index in the present frame */
+    uint32_t frame_scenario_count;
+    uint16_t *frame_actions; /* by number - ACTION_CUSTOM in the present frame */
+
+    bool announce_now;
+    int64_t announced_ms, resolved_ms, stepped_ms, advanced_ms;
+    buffer_t announce_frame;
+};
+
+/*  worker_intake.c */
+void worker_take_frames (worker_t *self, int64_t now_ms);
+void worker_forget_rewinds (worker_t *self, uint32_t shard);
+
+/*  worker_results.c */
+void worker_connect_sinks (worker_t *self);
+void worker_take_acks (worker_t *self, int64_t now_ms);
+void worker_send_results (worker_t *self, int64_t now_ms);
+
+/*  worker_announce.c */
+void worker_announce (worker_t *self, int64_t now_ms);
+void worker_resolve_ingestors (worker_t *self, int64_t now_ms);
+
+#endif

@@ -1,0 +1,38 @@
+/*  config_flow: documents in, revisions out: a folder (dir_watch) or a collection (mongo_watch),
+ * what its documents mean together (source_table), what is durable (registry, revision_store), what
+ * is told (config_publisher). One thread.
+ */
+#ifndef HOTPATH_CONFIG_FLOW_H
+#define HOTPATH_CONFIG_FLOW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct {
+    const char *state;         /* the state folder; revisions are kept in STATE/configd */
+    const char *publish;       /* endpoint of the PUB socket */
+    const char *scenarios_dir; /* this, or */
+    const char *mongodb_url, *database, *collection;
+    int64_t poll_ms;
+    const char *tenant, *scenario; /* dedicated mode: only these; else NULL */
+} config_flow_options_t;
+
+typedef struct config_flow config_flow_t;
+
+/*  Opens everything; of a folder reads every file, and refuses to start on one that is not valid.
+ * NULL with a sysexits code in *code and a line in `error`. */
+config_flow_t *config_flow_new (const config_flow_options_t *options, int64_t now_ms,
+                                int64_t wall_ms, int *code, char *error, size_t error_size);
+void config_flow_destroy (config_flow_t **self_p);
+
+/*  Waits until there is something to do, or `timeout_ms`. */
+void config_flow_wait (config_flow_t *self, long timeout_ms);
+/*  Does what there is to do. */
+void config_flow_step (config_flow_t *self, int64_t now_ms, int64_t wall_ms);
+/*  Is the whole config durable and published? Stays true. */
+bool config_flow_ready (const config_flow_t *self);
+/*  Reads every file of the folder again (SIGHUP); a collection is always up to date. */
+void config_flow_reload (config_flow_t *self);
+
+#endif

@@ -1,0 +1,186 @@
+/*  registry: see registry.h. */
+#include "configd/registry.h"
+
+#include <stdlib.h>
+#include <uthash.h>
+#include "common/key_hash.h"
+#include "common/log.h"
+#include "common/memory.h"
+
+typedef struct {
+    uint64_t hash;
+    char *tenant, *scenario;
+    uint64_t number; /* 0: never published */
+    bool active, active_wanted;
+    char *json, *json_wanted; /* json_wanted NULL: as json */
+    bool dirty;
+    UT_hash_handle hh;
+} entry_t;
+
+struct registry {
+    revision_store_t *store;
+    entry_t *by_hash;
+    entry_t **entries;
+    uint32_t count, capacity;
+    bool dirty;
+};
+
+static entry_t *find (registry_t *self, span_t tenant, span_t scenario)
+{
+    uint64_t hash = key_hash_scenario (tenant, scenario);
+    entry_t *entry = NULL;
+    HASH_FIND (hh, self->by_hash, &hash, sizeof hash, entry);
+    if (entry && (!span_equal (span_of (entry->tenant), tenant) ||
+                  !span_equal (span_of (entry->scenario), scenario))) {
+        log_error ("two scenarios have one hash: the second is left out", F_SPAN ("tenant", tenant),
+                   F_SPAN ("scenario", scenario));
+        return NULL;
+    }
+    if (entry)
+        return entry;
+    if (self->count == CONFIG_SCENARIOS_MAX) {
+        log_error ("too many scenarios: the rest is left out", F_INT ("most", self->count));
+        return NULL;
+    }
+    entry = memory_new (sizeof *entry);
+    entry->hash = hash;
+    entry->tenant = memory_copy_string (tenant.bytes, tenant.size);
+    entry->scenario = memory_copy_string (scenario.bytes, scenario.size);
+    HASH_ADD (hh, self->by_hash, hash, sizeof hash, entry);
+    if (self->count == self->capacity) {
+        self->capacity = self->capacity ? self->capacity * 2 : 16;
+        self->entries = memory_resize (self->entries, self->capacity * sizeof *self->entries);
+    }
+    self->entries[self->count++] = entry;
+    return entry;
+}
+
+static void load (void *arg, const revision_t *revision)
+{
+    entry_t *entry = find (arg, revision->tenant, revision->scenario);
+    if (!entry)
+        return;
+    entry->number = revision->number;
+    entry->active = entry->active_wanted = revision->active;
+    free (entry->json);
+    entry->json = memory_copy_string (revision->json.bytes, revision->json.size);
+}
+
+registry_t *registry_new (revision_store_t *store)
+{
+    registry_t *self = memory_new (sizeof *self);
+    self->store = store;
+    revision_store_load (store, load, self);
+    return self;
+}
+
+void registry_destroy (registry_t **self_p)
+{
+    registry_t *self = *self_p;
+    if (!self)
+        return;
+    HASH_CLEAR (hh, self->by_hash);
+    for (uint32_t i = 0; i < self->count; i++) {
+        entry_t *entry = self->entries[i];
+        free (entry->tenant);
+        free (entry->scenario);
+        free (entry->json);
+        free (entry->json_wanted);
+        free (entry);
+    }
+    free (self->entries);
+    free (self);
+    *self_p = NULL;
+}
+
+void registry_want (registry_t *self, span_t tenant, span_t scenario, bool active, span_t json)
+{
+    entry_t *entry = find (self, tenant, scenario);
+    if (!entry)
+        return;
+    if (json.bytes) {
+        free (entry->json_wanted);
+        bool same = entry->json && span_equal (span_of (entry->json), json);
+        entry->json_wanted = same ? NULL : memory_copy_string (json.bytes, json.size);
+    }
+    if (!entry->json && !entry->json_wanted)
+        return;
+    entry->active_wanted = active;
+    entry->dirty = entry->json_wanted || entry->active != entry->active_wanted;
+    self->dirty |= entry->dirty;
+}
+
+static revision_t wanted (const entry_t *entry)
+{
+    const char *json = entry->json_wanted ? entry->json_wanted : entry->json;
+    return (revision_t){.tenant = span_of (entry->tenant),
+                        .scenario = span_of (entry->scenario),
+                        .number = entry->number + (entry->json_wanted ? 1 : 0),
+                        .active = entry->active_wanted,
+                        .json = span_of (json)};
+}
+
+static int store_all (registry_t *self)
+{
+    for (uint32_t i = 0; i < self->count; i++) {
+        if (!self->entries[i]->dirty)
+            continue;
+        revision_t revision = wanted (self->entries[i]);
+        if (revision_store_put (self->store, &revision) != 0)
+            return -1;
+    }
+    return revision_store_commit (self->store);
+}
+
+static config_entry_t as_entry (const registry_t *self, const entry_t *entry)
+{
+    return (config_entry_t){.tenant = span_of (entry->tenant),
+                            .scenario = span_of (entry->scenario),
+                            .active = entry->active,
+                            .era = revision_store_era (self->store),
+                            .number = entry->number,
+                            .json = span_of (entry->json)};
+}
+
+int registry_flush (registry_t *self, void (*told) (void *arg, const config_entry_t *entry),
+                    void *arg)
+{
+    if (!self->dirty)
+        return 0;
+    if (store_all (self) != 0)
+        return -1;
+    int changes = 0;
+    for (uint32_t i = 0; i < self->count; i++) {
+        entry_t *entry = self->entries[i];
+        if (!entry->dirty)
+            continue;
+        entry->number = wanted (entry).number;
+        entry->active = entry->active_wanted;
+        if (entry->json_wanted) {
+            free (entry->json);
+            entry->json = entry->json_wanted;
+            entry->json_wanted = NULL;
+        }
+        entry->dirty = false;
+        config_entry_t change = as_entry (self, entry);
+        told (arg, &change);
+        changes++;
+    }
+    self->dirty = false;
+    return changes;
+}
+
+bool registry_at (const registry_t *self, uint32_t index, config_entry_t *entry)
+{
+    if (index >= self->count)
+        return false;
+    *entry = (config_entry_t){0};
+    if (self->entries[index]->number) /* else wanted, and not yet durable */
+        *entry = as_entry (self, self->entries[index]);
+    return true;
+}
+
+uint32_t registry_count (const registry_t *self)
+{
+    return self->count;
+}

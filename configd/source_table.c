@@ -1,0 +1,354 @@
+/*  source_table: see source_table.h. */
+#include "configd/source_table.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <uthash.h>
+#include <xxhash.h>
+#include "common/buffer.h"
+#include "common/key_hash.h"
+#include "common/memory.h"
+#include "common/scenario_config.h"
+
+#define NEVER INT64_MAX
+
+typedef struct source {
+    char *name;
+    uint64_t text_hash;      /* of the text it was read from: the same text again changes nothing */
+    char *tenant, *scenario; /* NULL: not known */
+    bool valid, active;
+    char *json;          /* effective; NULL where not valid */
+    int64_t leave_ms;    /* when it left, or NEVER */
+    uint64_t round;      /* the last full read that it was in */
+    struct source *next; /* of the same scenario */
+    UT_hash_handle hh;
+} source_t;
+
+typedef struct {
+    uint64_t hash;
+    source_t *sources; /* all that name it; may be empty */
+    bool conflict;     /* told already */
+    UT_hash_handle hh;
+} owner_t;
+
+struct source_table {
+    source_listener_t listener;
+    char *only_tenant, *only_scenario;
+    source_t *sources;
+    owner_t *owners;
+    uint64_t round;
+    uint32_t leaving_count;
+};
+
+source_table_t *source_table_new (const source_listener_t *listener, const char *tenant,
+                                  const char *scenario)
+{
+    source_table_t *self = memory_new (sizeof *self);
+    self->listener = *listener;
+    self->only_tenant = tenant ? memory_copy_string (tenant, strlen (tenant)) : NULL;
+    self->only_scenario = scenario ? memory_copy_string (scenario, strlen (scenario)) : NULL;
+    return self;
+}
+
+static void free_source (source_t *source)
+{
+    free (source->name);
+    free (source->tenant);
+    free (source->scenario);
+    free (source->json);
+    free (source);
+}
+
+void source_table_destroy (source_table_t **self_p)
+{
+    source_table_t *self = *self_p;
+    if (!self)
+        return;
+    source_t *source, *next_source;
+    HASH_ITER (hh, self->sources, source, next_source)
+    {
+        HASH_DEL (self->sources, source);
+        free_source (source);
+    }
+    owner_t *owner, *next_owner;
+    HASH_ITER (hh, self->owners, owner, next_owner)
+    {
+        HASH_DEL (self->owners, owner);
+        free (owner);
+    }
+    free (self->only_tenant);
+    free (self->only_scenario);
+    free (self);
+    *self_p = NULL;
+}
+
+static owner_t *find_owner (const source_table_t *self, uint64_t hash)
+{
+    owner_t *owner = NULL;
+    HASH_FIND (hh, self->owners, &hash, sizeof hash, owner);
+    return owner;
+}
+
+static uint64_t hash_of (const source_t *source)
+{
+    return key_hash_scenario (span_of (source->tenant), span_of (source->scenario));
+}
+
+static void detach (source_table_t *self, source_t *source)
+{
+    if (!source->tenant || !source->scenario)
+        return;
+    source_t **link = &find_owner (self, hash_of (source))->sources;
+    while (*link != source)
+        link = &(*link)->next;
+    *link = source->next;
+    source->next = NULL;
+}
+
+static void attach (source_table_t *self, source_t *source)
+{
+    if (!source->tenant || !source->scenario)
+        return;
+    uint64_t hash = hash_of (source);
+    owner_t *owner = find_owner (self, hash);
+    if (!owner) {
+        owner = memory_new (sizeof *owner);
+        owner->hash = hash;
+        HASH_ADD (hh, self->owners, hash, sizeof hash, owner);
+    }
+    source->next = owner->sources;
+    owner->sources = source;
+}
+
+/*  Tells what a scenario should be, from all documents that name it. */
+static void settle (source_table_t *self, const char *tenant, const char *scenario)
+{
+    if (!tenant || !scenario)
+        return;
+    span_t ids[] = {span_of (tenant), span_of (scenario)};
+    owner_t *owner = find_owner (self, key_hash_scenario (ids[0], ids[1]));
+    source_t *only = NULL, *other = NULL;
+    bool leaving = false;
+    for (source_t *source = owner ? owner->sources : NULL; source; source = source->next) {
+        if (source->leave_ms != NEVER)
+            leaving = true;
+        else if (!only)
+            only = source;
+        else
+            other = source;
+    }
+    if (other) {
+        char reason[600];
+        snprintf (reason, sizeof reason,
+                  "%s and %s are both of this scenario; the last good config stays", other->name,
+                  only->name);
+        if (!owner->conflict)
+            self->listener.problem (self->listener.arg, other->name, tenant, scenario,
+                                    "scenario_id", reason);
+        owner->conflict = true;
+        return;
+    }
+    if (owner)
+        owner->conflict = false;
+    if (only && only->valid)
+        self->listener.want (self->listener.arg, ids[0], ids[1], only->active,
+                             span_of (only->json));
+    else if (!only && !leaving)
+        self->listener.want (self->listener.arg, ids[0], ids[1], false, (span_t){0});
+    if (owner && !owner->sources) {
+        HASH_DEL (self->owners, owner);
+        free (owner);
+    }
+}
+
+static source_t *find_or_add (source_table_t *self, const char *name)
+{
+    source_t *source = NULL;
+    HASH_FIND_STR (self->sources, name, source);
+    if (source)
+        return source;
+    if (HASH_COUNT (self->sources) >= SOURCE_TABLE_MAX) {
+        self->listener.problem (self->listener.arg, name, NULL, NULL, "document",
+                                "there are too many documents: this one is left out");
+        return NULL;
+    }
+    source = memory_new (sizeof *source);
+    source->name = memory_copy_string (name, strlen (name));
+    source->leave_ms = NEVER;
+    HASH_ADD_KEYPTR (hh, self->sources, source->name, strlen (source->name), source);
+    return source;
+}
+
+static void come_back (source_table_t *self, source_t *source)
+{
+    if (source->leave_ms != NEVER)
+        self->leaving_count--;
+    source->leave_ms = NEVER;
+    source->round = self->round;
+}
+
+static bool is_left_out (const source_table_t *self, const char *tenant, const char *scenario)
+{
+    return (self->only_tenant && tenant && strcmp (self->only_tenant, tenant) != 0) ||
+           (self->only_scenario && scenario && strcmp (self->only_scenario, scenario) != 0);
+}
+
+static void tell_problems (source_table_t *self, const source_t *source,
+                           const config_errors_t *errors)
+{
+    for (uint32_t i = 0; i < errors->count && i < CONFIG_ERRORS_MAX; i++)
+        self->listener.problem (self->listener.arg, source->name, source->tenant, source->scenario,
+                                errors->list[i].path, errors->list[i].reason);
+}
+
+/*  Takes over what the text says; ids that cannot be read stay what they were. */
+static void read_text (source_table_t *self, source_t *source, span_t text)
+{
+    config_errors_t *errors = memory_new (sizeof *errors);
+    char *tenant = NULL, *scenario = NULL;
+    scenario_document_t *document = scenario_document_parse (text, errors, &tenant, &scenario);
+    free (source->json);
+    source->json = NULL;
+    source->valid = document != NULL;
+    if (document) {
+        buffer_t json = {0};
+        scenario_config_write (document->config, &json);
+        source->json = memory_copy_string ((const char *)json.bytes, json.size);
+        buffer_free (&json);
+        source->active = document->active;
+        tenant = document->tenant;
+        scenario = document->scenario;
+        document->tenant = document->scenario = NULL;
+    }
+    if (tenant && scenario) {
+        free (source->tenant);
+        free (source->scenario);
+        source->tenant = tenant;
+        source->scenario = scenario;
+        tenant = scenario = NULL;
+    }
+    if (!document && !is_left_out (self, source->tenant, source->scenario))
+        tell_problems (self, source, errors);
+    free (tenant);
+    free (scenario);
+    free (errors);
+    scenario_document_destroy (&document);
+}
+
+void source_table_put (source_table_t *self, const char *name, span_t text)
+{
+    uint64_t text_hash = XXH3_64bits (text.bytes, text.size);
+    source_t *source = find_or_add (self, name);
+    if (!source)
+        return;
+    bool was_leaving = source->leave_ms != NEVER;
+    come_back (self, source);
+    if (source->text_hash == text_hash && !was_leaving)
+        return;
+    source->text_hash = text_hash;
+    detach (self, source);
+    char *tenant = source->tenant, *scenario = source->scenario;
+    source->tenant = tenant ? memory_copy_string (tenant, strlen (tenant)) : NULL;
+    source->scenario = scenario ? memory_copy_string (scenario, strlen (scenario)) : NULL;
+    read_text (self, source, text);
+    if (is_left_out (self, source->tenant, source->scenario)) {
+        free (source->tenant);
+        free (source->scenario);
+        source->tenant = source->scenario = NULL;
+        source->valid = true; /* somebody else's: nothing to complain about */
+    }
+    attach (self, source);
+    bool moved = tenant && scenario &&
+                 (!source->tenant || !source->scenario || strcmp (tenant, source->tenant) != 0 ||
+                  strcmp (scenario, source->scenario) != 0);
+    settle (self, source->tenant, source->scenario);
+    if (moved)
+        settle (self, tenant, scenario);
+    free (tenant);
+    free (scenario);
+}
+
+void source_table_fail (source_table_t *self, const char *name, const char *reason)
+{
+    source_t *source = find_or_add (self, name);
+    if (!source)
+        return;
+    come_back (self, source);
+    source->text_hash = 0;
+    source->valid = false;
+    self->listener.problem (self->listener.arg, name, source->tenant, source->scenario, "document",
+                            reason);
+    settle (self, source->tenant, source->scenario);
+}
+
+static void drop (source_table_t *self, source_t *source)
+{
+    come_back (self, source);
+    detach (self, source);
+    HASH_DEL (self->sources, source);
+    settle (self, source->tenant, source->scenario);
+    free_source (source);
+}
+
+void source_table_remove (source_table_t *self, const char *name)
+{
+    source_t *source = NULL;
+    HASH_FIND_STR (self->sources, name, source);
+    if (source)
+        drop (self, source);
+}
+
+void source_table_leave (source_table_t *self, const char *name, int64_t now_ms)
+{
+    source_t *source = NULL;
+    HASH_FIND_STR (self->sources, name, source);
+    if (!source || source->leave_ms != NEVER)
+        return;
+    source->leave_ms = now_ms;
+    self->leaving_count++;
+    settle (self, source->tenant, source->scenario);
+}
+
+void source_table_step (source_table_t *self, int64_t now_ms)
+{
+    if (!self->leaving_count)
+        return;
+    source_t *source, *next;
+    HASH_ITER (hh, self->sources, source, next)
+    {
+        if (source->leave_ms != NEVER && now_ms - source->leave_ms >= SOURCE_LEAVE_MS)
+            drop (self, source);
+    }
+}
+
+void source_table_begin (source_table_t *self)
+{
+    self->round++;
+}
+
+void source_table_end (source_table_t *self)
+{
+    source_t *source, *next;
+    HASH_ITER (hh, self->sources, source, next)
+    {
+        if (source->round != self->round && source->leave_ms == NEVER)
+            drop (self, source);
+    }
+}
+
+bool source_table_names (const source_table_t *self, span_t tenant, span_t scenario)
+{
+    const owner_t *owner = find_owner (self, key_hash_scenario (tenant, scenario));
+    return owner && owner->sources;
+}
+
+void source_table_count (const source_table_t *self, uint32_t *all, uint32_t *invalid)
+{
+    *all = HASH_COUNT (self->sources);
+    *invalid = 0;
+    for (const source_t *source = self->sources; source; source = source->hh.next) {
+        const owner_t *owner =
+            source->tenant && source->scenario ? find_owner (self, hash_of (source)) : NULL;
+        *invalid += !source->valid || (owner && owner->conflict);
+    }
+}

@@ -1,0 +1,135 @@
+/*  kafka_offsets: see kafka_offsets.h. */
+#include "ingestor/kafka_offsets.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "common/event_time.h"
+#include "common/log.h"
+#include "common/memory.h"
+#include "ingestor/kafka_client.h"
+
+#define ORIGIN_KEY "origin="
+
+int kafka_from_parse (const char *text, kafka_from_t *from, int64_t *time_ms)
+{
+    *time_ms = 0;
+    *from = KAFKA_FROM_TIME;
+    if (strcmp (text, "earliest") == 0) {
+        *from = KAFKA_FROM_EARLIEST;
+        return 0;
+    }
+    if (strcmp (text, "latest") == 0) {
+        *from = KAFKA_FROM_LATEST;
+        return 0;
+    }
+    if (!*text || strlen (text) > 32)
+        return -1;
+    if (strspn (text, "0123456789") == strlen (text)) {
+        errno = 0;
+        *time_ms = strtoll (text, NULL, 10);
+        return errno ? -1 : 0;
+    }
+    return event_time_from_text (span_of (text), time_ms);
+}
+
+static outcome_t answer_of (rd_kafka_resp_err_t code, const char *question, kafka_place_t place)
+{
+    if (!code)
+        return OUTCOME_OK;
+    log_warning ("Kafka did not answer; trying again", F_STR ("question", question),
+                 F_STR ("topic", place.topic), F_INT ("partition", place.partition),
+                 F_STR ("error", rd_kafka_err2str (code)));
+    return OUTCOME_RETRY;
+}
+
+outcome_t kafka_offsets_range (rd_kafka_t *handle, kafka_place_t place, int64_t *oldest,
+                               int64_t *end)
+{
+    rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets (
+        handle, place.topic, place.partition, oldest, end, KAFKA_ASK_MS_MAX);
+    return answer_of (code, "range of offsets", place);
+}
+
+static rd_kafka_topic_partition_list_t *list_of (kafka_place_t place, int64_t offset)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new (1);
+    rd_kafka_topic_partition_list_add (list, place.topic, place.partition)->offset = offset;
+    return list;
+}
+
+/*  Reads "origin=<offset>"; -1 where it is not that. */
+static int64_t parse_origin (const void *metadata, size_t size)
+{
+    char text[64];
+    size_t prefix = sizeof ORIGIN_KEY - 1;
+    if (!metadata || size <= prefix || size >= sizeof text ||
+        memcmp (metadata, ORIGIN_KEY, prefix) != 0)
+        return -1;
+    memcpy (text, metadata, size);
+    text[size] = 0;
+    if (strspn (text + prefix, "0123456789") != size - prefix)
+        return -1;
+    errno = 0;
+    int64_t origin = strtoll (text + prefix, NULL, 10);
+    return errno ? -1 : origin;
+}
+
+outcome_t kafka_offsets_committed (rd_kafka_t *handle, kafka_place_t place, int64_t *offset,
+                                   int64_t *origin)
+{
+    rd_kafka_topic_partition_list_t *list = list_of (place, RD_KAFKA_OFFSET_INVALID);
+    rd_kafka_resp_err_t code = rd_kafka_committed (handle, list, KAFKA_ASK_MS_MAX);
+    if (!code)
+        code = list->elems[0].err;
+    *offset = list->elems[0].offset >= 0 ? list->elems[0].offset : -1;
+    *origin = parse_origin (list->elems[0].metadata, list->elems[0].metadata_size);
+    rd_kafka_topic_partition_list_destroy (list);
+    return answer_of (code, "committed offset", place);
+}
+
+outcome_t kafka_offsets_at_time (rd_kafka_t *handle, kafka_place_t place, int64_t time_ms,
+                                 int64_t end, int64_t *offset)
+{
+    rd_kafka_topic_partition_list_t *list = list_of (place, time_ms);
+    rd_kafka_resp_err_t code = rd_kafka_offsets_for_times (handle, list, KAFKA_ASK_MS_MAX);
+    if (!code)
+        code = list->elems[0].err;
+    *offset = list->elems[0].offset >= 0 ? list->elems[0].offset : end;
+    rd_kafka_topic_partition_list_destroy (list);
+    return answer_of (code, "offset of a time", place);
+}
+
+void kafka_offsets_add_commit (rd_kafka_topic_partition_list_t *list, kafka_place_t place,
+                               int64_t next, int64_t origin)
+{
+    rd_kafka_topic_partition_t *entry =
+        rd_kafka_topic_partition_list_add (list, place.topic, place.partition);
+    entry->offset = next;
+    if (origin < 0)
+        return;
+    char text[64];
+    int size = snprintf (text, sizeof text, ORIGIN_KEY "%" PRId64, origin);
+    /*  librdkafka frees it with free (). */
+    entry->metadata = memory_copy_string (text, (size_t)size);
+    entry->metadata_size = (size_t)size;
+}
+
+outcome_t kafka_offsets_commit_now (rd_kafka_t *handle, const rd_kafka_topic_partition_list_t *list,
+                                    int timeout_ms)
+{
+    if (!list->cnt)
+        return OUTCOME_OK;
+    rd_kafka_queue_t *answers = rd_kafka_queue_new (handle);
+    rd_kafka_resp_err_t code = rd_kafka_commit_queue (handle, list, answers, NULL, NULL);
+    if (!code) {
+        rd_kafka_event_t *event = rd_kafka_queue_poll (answers, timeout_ms);
+        code = event ? rd_kafka_event_error (event) : RD_KAFKA_RESP_ERR__TIMED_OUT;
+        if (event)
+            rd_kafka_event_destroy (event);
+    }
+    rd_kafka_queue_destroy (answers);
+    kafka_place_t first = {list->elems[0].topic, list->elems[0].partition};
+    return answer_of (code, "commit", first);
+}

@@ -1,0 +1,116 @@
+/*  kafka_table: see kafka_table.h. */
+#include "ingestor/kafka_table.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "common/memory.h"
+
+int kafka_table_init (kafka_table_t *self, const char *pattern, char *error, size_t error_size)
+{
+    *self = (kafka_table_t){.pattern = pattern, .is_regex = pattern[0] == '^'};
+    if (!self->is_regex)
+        return 0;
+    int code = regcomp (&self->regex, pattern, REG_EXTENDED | REG_NOSUB);
+    if (!code)
+        return 0;
+    char reason[128];
+    regerror (code, &self->regex, reason, sizeof reason);
+    snprintf (error, error_size, "topics %s: %s", pattern, reason);
+    self->is_regex = false;
+    return -1;
+}
+
+void kafka_partition_drop_batch (kafka_partition_t *self)
+{
+    while (self->from < self->to)
+        rd_kafka_message_destroy (self->batch[self->from++]);
+    self->from = self->to = 0;
+}
+
+void kafka_table_free (kafka_table_t *self)
+{
+    for (uint32_t i = 0; i < self->count; i++) {
+        free (self->partitions[i]->name);
+        free (self->partitions[i]->topic);
+        free (self->partitions[i]);
+    }
+    free (self->partitions);
+    if (self->is_regex)
+        regfree (&self->regex);
+}
+
+bool kafka_table_matches (const kafka_table_t *self, const char *topic)
+{
+    if (!self->is_regex)
+        return strcmp (self->pattern, topic) == 0;
+    return regexec (&self->regex, topic, 0, NULL, 0) == 0;
+}
+
+static kafka_partition_t *find (const kafka_table_t *self, const char *topic, int32_t number)
+{
+    for (uint32_t i = 0; i < self->count; i++)
+        if (self->partitions[i]->number == number &&
+            strcmp (self->partitions[i]->topic, topic) == 0)
+            return self->partitions[i];
+    return NULL;
+}
+
+kafka_partition_t *kafka_table_get (kafka_table_t *self, const char *topic, int32_t number)
+{
+    kafka_partition_t *partition = find (self, topic, number);
+    if (partition)
+        return partition;
+    partition = memory_new (sizeof *partition);
+    partition->index = self->count;
+    partition->topic = memory_copy_string (topic, strlen (topic));
+    partition->number = number;
+    size_t size = strlen (topic) + 16;
+    partition->name = memory_new (size);
+    snprintf (partition->name, size, "%s/%" PRId32, topic, number);
+    partition->listed = true;
+    partition->recorded_end = partition->end_told = partition->seek_to = -1;
+    partition->origin = partition->durable = partition->committed = -1;
+    self->partitions =
+        memory_resize (self->partitions, (self->count + 1) * sizeof *self->partitions);
+    self->partitions[self->count++] = partition;
+    self->changed = true;
+    return partition;
+}
+
+/*  A topic that is just being made, or one whose leader is away, has no error of its own here that
+ *  should take its partitions from the list. */
+static bool is_gone (const rd_kafka_metadata_topic_t *topic)
+{
+    return topic->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+}
+
+outcome_t kafka_table_list (kafka_table_t *self, rd_kafka_t *handle, int timeout_ms,
+                            rd_kafka_resp_err_t *code)
+{
+    const struct rd_kafka_metadata *found = NULL;
+    *code = rd_kafka_metadata (handle, 1, NULL, &found, timeout_ms);
+    if (*code)
+        return OUTCOME_RETRY;
+    uint32_t before = self->count;
+    bool *seen = memory_new_array (before ? before : 1, sizeof *seen);
+    for (int i = 0; i < found->topic_cnt; i++) {
+        const rd_kafka_metadata_topic_t *topic = &found->topics[i];
+        if (is_gone (topic) || !kafka_table_matches (self, topic->topic))
+            continue;
+        for (int j = 0; j < topic->partition_cnt; j++) {
+            uint32_t index = kafka_table_get (self, topic->topic, topic->partitions[j].id)->index;
+            if (index < before)
+                seen[index] = true;
+        }
+    }
+    for (uint32_t i = 0; i < before; i++) {
+        kafka_partition_t *partition = self->partitions[i];
+        if (partition->listed != seen[i])
+            self->changed = true;
+        partition->listed = seen[i];
+    }
+    free (seen);
+    rd_kafka_metadata_destroy (found);
+    return OUTCOME_OK;
+}

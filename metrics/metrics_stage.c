@@ -1,0 +1,487 @@
+/*  metrics_stage: the metrics of each scenario's windows, as this shard's part of them (stage.h).
+ *
+ *  A part is computed once, when its window is complete, and owed with its body, for the cells go:
+ * those are kept that the newest complete window and later ones need. A shard owes a part for each
+ * enabled scenario and window, empty or not, since the sink waits for all shards: and they all by
+ * the same rule, so that all owe the same windows: those that became complete, of a scenario's
+ * first time and of a jump the newest history_windows.
+ *
+ *  It does not evaluate ratios (common/report.h, in the sink), for they cannot be put together.
+ */
+#include "common/stage.h"
+
+#include <stdlib.h>
+
+#include "common/check.h"
+#include "common/event.h"
+#include "common/results.h"
+#include "common/windows.h"
+#include "metrics/metric_scenario.h"
+
+enum { RESULT_KEY_BYTES = 17 }; /* 'm', window (8 bytes, big endian), scenario (likewise) */
+
+/*  One window of one scenario that is to be owed. */
+typedef struct {
+    int64_t window_ms;
+    metric_scenario_t *scenario;
+} due_t;
+
+typedef struct {
+    stage_context_t context;
+    metric_scenario_t **scenarios;
+    size_t scenario_count, scenario_capacity;
+    metric_scenario_t **by_index; /* by live_scenario_t.index; NULL: not met yet */
+    uint32_t index_count;
+    change_set_t deletions; /* since the last collect () */
+    int64_t quiet_until_ms; /* below that watermark nothing becomes complete or too old */
+    int64_t finished_ms;    /* greatest event time of the last finish (); NONE: there was none */
+
+    /*  Scratch, kept for its memory. */
+    due_t *dues;
+    size_t due_count, due_capacity;
+    distinct_t *users, *items;
+    metric_cell_t sum;
+    result_action_t *actions;
+    uint32_t action_capacity;
+    buffer_t body;
+} shard_t;
+
+static void *open_shard (const stage_context_t *context)
+{
+    shard_t *self = memory_new (sizeof *self);
+    self->context = *context;
+    self->quiet_until_ms = EVENT_TIME_NONE;
+    self->finished_ms = EVENT_TIME_NONE;
+    self->users = distinct_new (DISTINCT_METRICS);
+    self->items = distinct_new (DISTINCT_METRICS);
+    return self;
+}
+
+static void close_shard (void **shard_p)
+{
+    shard_t *self = *shard_p;
+    if (!self)
+        return;
+    for (size_t i = 0; i < self->scenario_count; i++)
+        metric_scenario_destroy (&self->scenarios[i]);
+    free (self->scenarios);
+    free (self->by_index);
+    change_set_free (&self->deletions);
+    free (self->dues);
+    self->sum.users = self->sum.items = NULL; /* borrowed from those below */
+    metric_cell_free (&self->sum);
+    distinct_destroy (&self->users);
+    distinct_destroy (&self->items);
+    free (self->actions);
+    buffer_free (&self->body);
+    free (self);
+    *shard_p = NULL;
+}
+
+/*  ---- which scenarios there are ---- */
+
+static void add_scenario (shard_t *self, metric_scenario_t *scenario)
+{
+    if (self->scenario_count == self->scenario_capacity) {
+        self->scenario_capacity = self->scenario_capacity ? 2 * self->scenario_capacity : 16;
+        self->scenarios =
+            memory_resize (self->scenarios, self->scenario_capacity * sizeof *self->scenarios);
+    }
+    self->scenarios[self->scenario_count++] = scenario;
+}
+
+static metric_scenario_t *find_hash (const shard_t *self, uint64_t hash)
+{
+    for (size_t i = self->scenario_count; i-- > 0;) /* while loading, the last one */
+        if (self->scenarios[i]->hash == hash)
+            return self->scenarios[i];
+    return NULL;
+}
+
+static void put_index (shard_t *self, uint32_t index, metric_scenario_t *scenario)
+{
+    if (index >= self->index_count) {
+        uint32_t count = self->index_count ? self->index_count : 16;
+        while (count <= index)
+            count *= 2;
+        self->by_index = memory_resize (self->by_index, count * sizeof *self->by_index);
+        for (uint32_t i = self->index_count; i < count; i++)
+            self->by_index[i] = NULL;
+        self->index_count = count;
+    }
+    self->by_index[index] = scenario;
+}
+
+/*  What this shard knows of a scenario; NULL where that is nothing. */
+static metric_scenario_t *know (shard_t *self, const live_scenario_t *live)
+{
+    if (live->index < self->index_count && self->by_index[live->index])
+        return self->by_index[live->index];
+    metric_scenario_t *scenario = find_hash (self, live->hash);
+    if (!scenario)
+        return NULL;
+    scenario->live = live;
+    put_index (self, live->index, scenario);
+    return scenario;
+}
+
+/*  Takes over the live configuration of a scenario: one that runs is known from now on. */
+static metric_scenario_t *adopt (shard_t *self, const live_scenario_t *live,
+                                 const stage_time_t *time)
+{
+    metric_scenario_t *scenario = know (self, live);
+    if (!scenario) {
+        scenario =
+            metric_scenario_new (live->hash, live_scenario_tenant (live), live_scenario_id (live));
+        scenario->live = live;
+        if (!metric_scenario_runs (scenario)) {
+            metric_scenario_destroy (&scenario);
+            return NULL;
+        }
+        add_scenario (self, scenario);
+        put_index (self, live->index, scenario);
+    }
+    metric_scenario_adopt (scenario, time);
+    self->quiet_until_ms = EVENT_TIME_NONE;
+    return scenario;
+}
+
+/*  Forgets the i-th scenario if it is gone for so long that Redis has nothing of it any more. */
+static bool forget (shard_t *self, size_t i, const stage_time_t *time)
+{
+    metric_scenario_t *scenario = self->scenarios[i];
+    if (metric_scenario_runs (scenario) || metric_cells_count (scenario->cells))
+        return false;
+    if (scenario->computed_ms != EVENT_TIME_NONE &&
+        time->watermark_ms - METRIC_SCENARIO_FORGET_MS < scenario->computed_ms)
+        return false;
+    metric_scenario_delete (scenario, &self->deletions);
+    if (scenario->live)
+        self->by_index[scenario->live->index] = NULL;
+    metric_scenario_destroy (&self->scenarios[i]);
+    self->scenarios[i] = self->scenarios[--self->scenario_count];
+    return true;
+}
+
+/*  ---- owing ---- */
+
+static void put_number (uint8_t *to, uint64_t value)
+{
+    for (int i = 0; i < 8; i++)
+        to[i] = (uint8_t)(value >> 8 * (7 - i));
+}
+
+static void write_part (shard_t *self, metric_scenario_t *scenario)
+{
+    metric_cell_t *sum = &self->sum;
+    uint32_t room = metric_cell_actions_max (sum);
+    if (self->action_capacity < room) {
+        self->actions = memory_resize (self->actions, room * sizeof *self->actions);
+        self->action_capacity = room;
+    }
+    uint32_t action_count = metric_cell_actions (sum, self->context.actions, self->actions);
+    result_metrics_t part = {.metrics_json = metric_scenario_json (scenario),
+                             .total_actions = sum->total,
+                             .actions = self->actions,
+                             .action_count = action_count,
+                             .watched_ms = sum->watched_ms,
+                             .watched_count = sum->watched_count,
+                             .rate_known = sum->rate_known,
+                             .rate_done = sum->rate_done,
+                             .users = sum->users,
+                             .items = sum->items};
+    results_write_metrics (&self->body, &part);
+}
+
+static void owe_window (shard_t *self, const due_t *due, const stage_time_t *time)
+{
+    metric_scenario_t *scenario = due->scenario;
+    const live_scenario_t *live = scenario->live;
+    int64_t start_ms = due->window_ms - scenario->size_ms;
+    self->sum.users = scenario->users ? self->users : NULL;
+    self->sum.items = scenario->items ? self->items : NULL;
+    metric_cell_clear (&self->sum);
+    metric_cells_sum (scenario->cells, start_ms, due->window_ms, &self->sum);
+
+    result_header_t header = {
+        .kind = RESULT_METRICS,
+        .tenant = live_scenario_tenant (live),
+        .scenario = live_scenario_id (live),
+        .revision = {live->era, live->number},
+        .window_start_ms = start_ms,
+        .window_end_ms = due->window_ms,
+        .exact = start_ms >= scenario->exact_from_ms && start_ms >= time->exact_from_ms,
+        .ttl_ms = live->config->metrics.ttl_ms,
+    };
+    buffer_clear (&self->body);
+    results_write_header (&self->body, &header);
+    write_part (self, scenario);
+
+    uint8_t key[RESULT_KEY_BYTES] = {'m'};
+    put_number (key + 1, (uint64_t)due->window_ms);
+    put_number (key + 9, scenario->hash);
+    owed_put (self->context.owed, key, sizeof key, scenario->hash, self->body.bytes,
+              self->body.size);
+}
+
+static void add_due (shard_t *self, metric_scenario_t *scenario, int64_t window_ms)
+{
+    if (window_ms <= 0)
+        return; /* no event is that old */
+    if (self->due_count == self->due_capacity) {
+        self->due_capacity = self->due_capacity ? 2 * self->due_capacity : 64;
+        self->dues = memory_resize (self->dues, self->due_capacity * sizeof *self->dues);
+    }
+    self->dues[self->due_count++] = (due_t){window_ms, scenario};
+}
+
+/*  Adds the windows T with after < T <= last, at most the newest history_windows of them. `after`
+ * may be NONE or lie between two windows. */
+static void add_dues (shard_t *self, metric_scenario_t *scenario, int64_t after_ms, int64_t last_ms)
+{
+    int64_t slide_ms = scenario->slide_ms;
+    if (last_ms == EVENT_TIME_NONE)
+        return;
+    int64_t first_ms = last_ms - (scenario->live->config->metrics.history_windows - 1) * slide_ms;
+    if (after_ms != EVENT_TIME_NONE) {
+        int64_t next_ms = windows_floor (after_ms, slide_ms) + slide_ms;
+        first_ms = first_ms > next_ms ? first_ms : next_ms;
+    }
+    for (int64_t at_ms = first_ms; at_ms <= last_ms; at_ms += slide_ms)
+        add_due (self, scenario, at_ms);
+}
+
+static int compare_dues (const void *a, const void *b)
+{
+    const due_t *x = a, *y = b;
+    if (x->window_ms != y->window_ms)
+        return x->window_ms < y->window_ms ? -1 : 1;
+    int order = span_compare (live_scenario_tenant (x->scenario->live),
+                              live_scenario_tenant (y->scenario->live));
+    return order ? order
+                 : span_compare (live_scenario_id (x->scenario->live),
+                                 live_scenario_id (y->scenario->live));
+}
+
+/*  Owes all dues once each, in the order that all shards have: window, tenant, scenario. */
+static void owe_dues (shard_t *self, const stage_time_t *time)
+{
+    if (!self->due_count)
+        return;
+    qsort (self->dues, self->due_count, sizeof *self->dues, compare_dues);
+    for (size_t i = 0; i < self->due_count; i++)
+        if (i == 0 || compare_dues (&self->dues[i - 1], &self->dues[i]) != 0)
+            owe_window (self, &self->dues[i], time);
+    self->due_count = 0;
+}
+
+/*  Adds the windows of a scenario that became complete, and counts them as computed. */
+static void add_complete (shard_t *self, metric_scenario_t *scenario, const stage_time_t *time)
+{
+    int64_t newest_ms = windows_newest (time->watermark_ms, scenario->slide_ms);
+    if (newest_ms == EVENT_TIME_NONE || newest_ms <= scenario->computed_ms)
+        return;
+    add_dues (self, scenario, scenario->computed_ms, newest_ms);
+    scenario->computed_ms = newest_ms;
+    scenario->changed = true;
+}
+
+/*  Adds the windows that are not complete, up to the one that holds the greatest event time. */
+static void add_final (shard_t *self, metric_scenario_t *scenario, int64_t greatest_ms,
+                       const stage_time_t *time)
+{
+    add_dues (self, scenario, windows_newest (time->watermark_ms, scenario->slide_ms),
+              windows_final (greatest_ms, scenario->slide_ms));
+}
+
+/*  Adds what a scenario shows now: its newest complete window, and after a finish () the final
+ * ones. */
+static void add_newest (shard_t *self, metric_scenario_t *scenario, const stage_time_t *time)
+{
+    int64_t newest_ms = windows_newest (time->watermark_ms, scenario->slide_ms);
+    if (newest_ms != EVENT_TIME_NONE)
+        add_due (self, scenario, newest_ms);
+    add_final (self, scenario, self->finished_ms, time);
+}
+
+typedef struct {
+    shard_t *shard;
+    metric_scenario_t *scenario;
+    int64_t newest_ms;
+} owed_walk_t;
+
+/*  Adds an owed window of that scenario whose cells are all there: older ones keep their body. */
+static void add_owed (void *arg, const void *key, size_t key_size)
+{
+    const owed_walk_t *walk = arg;
+    const uint8_t *bytes = key;
+    uint64_t numbers[2] = {0, 0};
+    if (key_size != RESULT_KEY_BYTES || bytes[0] != 'm')
+        return;
+    for (size_t i = 0; i < 16; i++)
+        numbers[i / 8] = numbers[i / 8] << 8 | bytes[1 + i];
+    int64_t window_ms = (int64_t)numbers[0];
+    if (numbers[1] == walk->scenario->hash && window_ms > walk->newest_ms &&
+        window_ms % walk->scenario->slide_ms == 0)
+        add_due (walk->shard, walk->scenario, window_ms);
+}
+
+/*  ---- the stage ---- */
+
+static int load (void *shard, const uint8_t *key, size_t key_size, const uint8_t *value,
+                 size_t value_size)
+{
+    shard_t *self = shard;
+    uint64_t hash = 0;
+    metric_record_t record = metric_scenario_record (key, key_size, &hash);
+    if (record == METRIC_RECORD_BAD)
+        return -1;
+    metric_scenario_t *scenario = find_hash (self, hash);
+    if (record == METRIC_RECORD_CELL)
+        return scenario ? metric_scenario_load_cell (scenario, key, self->context.actions,
+                                                     cursor_of (value, value_size))
+                        : -1;
+    if (scenario)
+        return -1;
+    scenario = metric_scenario_load (hash, cursor_of (value, value_size));
+    if (!scenario)
+        return -1;
+    add_scenario (self, scenario);
+    return 0;
+}
+
+static void loaded (void *shard, const stage_time_t *time)
+{
+    shard_t *self = shard;
+    const live_scenario_t *live;
+    for (uint32_t i = 0; (live = self->context.at (self->context.find_arg, i)); i++)
+        adopt (self, live, time);
+    for (size_t i = 0; i < self->scenario_count; i++)
+        if (!self->scenarios[i]->live)
+            metric_scenario_adopt (self->scenarios[i], time); /* it left the configuration */
+}
+
+static apply_t apply (void *shard, const stage_event_t *event)
+{
+    static const stage_time_t unknown = {.watermark_ms = EVENT_TIME_NONE,
+                                         .greatest_ms = EVENT_TIME_NONE,
+                                         .exact_from_ms = EVENT_TIME_NONE};
+    shard_t *self = shard;
+    const config_metrics_t *config = &event->scenario->config->metrics;
+    int64_t mark_ms =
+        windows_mark (event->time_ms, event->complete_ms, config->size_ms, config->slide_ms);
+    if (mark_ms == WINDOWS_LATE)
+        return APPLY_LATE;
+    metric_scenario_t *scenario = know (self, event->scenario);
+    if (!scenario)
+        scenario = adopt (self, event->scenario, &unknown);
+    CHECK (scenario); /* it runs: or the event would not be here */
+    int64_t slice_ms = windows_floor (event->time_ms, config->slide_ms);
+    metric_cell_t *cell =
+        metric_cells_change (scenario->cells, slice_ms, config->slide_ms, mark_ms);
+    metric_cell_count (cell, event, config->active_users, config->exposed_items);
+    return APPLY_COUNTED;
+}
+
+static void advance (void *shard, const stage_time_t *time)
+{
+    shard_t *self = shard;
+    if (time->watermark_ms == EVENT_TIME_NONE || time->watermark_ms < self->quiet_until_ms)
+        return;
+    for (size_t i = 0; i < self->scenario_count; i++)
+        if (metric_scenario_runs (self->scenarios[i]))
+            add_complete (self, self->scenarios[i], time);
+    owe_dues (self, time);
+
+    self->quiet_until_ms = INT64_MAX;
+    for (size_t i = 0; i < self->scenario_count;) {
+        metric_scenario_t *scenario = self->scenarios[i];
+        int64_t newest_ms = windows_newest (time->watermark_ms, scenario->slide_ms);
+        metric_scenario_expire (scenario, newest_ms, &self->deletions);
+        if (self->quiet_until_ms > newest_ms + scenario->slide_ms)
+            self->quiet_until_ms = newest_ms + scenario->slide_ms;
+        if (!forget (self, i, time))
+            i++;
+    }
+}
+
+static void finish (void *shard, const stage_time_t *time)
+{
+    shard_t *self = shard;
+    advance (self, time);
+    self->finished_ms = time->greatest_ms;
+    for (size_t i = 0; i < self->scenario_count; i++)
+        if (metric_scenario_runs (self->scenarios[i]))
+            add_final (self, self->scenarios[i], time->greatest_ms, time);
+    owe_dues (self, time);
+}
+
+static void configure (void *shard, const live_scenario_t *live, const stage_time_t *time)
+{
+    shard_t *self = shard;
+    metric_scenario_t *scenario = adopt (self, live, time);
+    if (!scenario || !metric_scenario_runs (scenario))
+        return;
+    add_complete (self, scenario, time);
+    add_newest (self, scenario, time);
+    owed_walk_t walk = {self, scenario, windows_newest (time->watermark_ms, scenario->slide_ms)};
+    owed_each_with_body (self->context.owed, add_owed, &walk);
+    owe_dues (self, time);
+}
+
+/*  `everything` or not is the same here: of older windows the cells are gone. */
+static void refresh (void *shard, const stage_time_t *time, bool everything)
+{
+    (void)everything;
+    shard_t *self = shard;
+    advance (self, time);
+    for (size_t i = 0; i < self->scenario_count; i++)
+        if (metric_scenario_runs (self->scenarios[i]))
+            add_newest (self, self->scenarios[i], time);
+    owe_dues (self, time);
+}
+
+/*  Metrics are owed with their body: there is nothing to render. */
+static int render (void *shard, const uint8_t *key, size_t key_size, const stage_time_t *time,
+                   buffer_t *body)
+{
+    (void)shard, (void)key, (void)key_size, (void)time, (void)body;
+    return -1;
+}
+
+static void collect (void *shard, change_set_t *changes)
+{
+    shard_t *self = shard;
+    change_set_append (changes, &self->deletions);
+    for (size_t i = 0; i < self->scenario_count; i++)
+        metric_scenario_collect (self->scenarios[i], self->context.actions, changes);
+}
+
+static void measure (const void *shard, uint64_t *cells, uint64_t *bytes)
+{
+    const shard_t *self = shard;
+    *cells = 0;
+    *bytes = sizeof *self;
+    for (size_t i = 0; i < self->scenario_count; i++) {
+        *cells += metric_cells_count (self->scenarios[i]->cells);
+        *bytes +=
+            sizeof *self->scenarios[i] + metric_cells_memory_bytes (self->scenarios[i]->cells);
+    }
+}
+
+const stage_t metrics_stage = {
+    .id = STAGE_METRICS,
+    .name = "metrics",
+    .open = open_shard,
+    .close = close_shard,
+    .load = load,
+    .loaded = loaded,
+    .apply = apply,
+    .advance = advance,
+    .finish = finish,
+    .configure = configure,
+    .refresh = refresh,
+    .render = render,
+    .collect = collect,
+    .measure = measure,
+};

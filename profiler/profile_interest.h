@@ -1,0 +1,18 @@
+/*  profile_interest: the labels of one profile: how their decayed counts move in time, score and
+ * leave. Used by profile.c alone (profile.h has what others may call).
+ */
+#ifndef HOTPATH_PROFILE_INTEREST_H
+#define HOTPATH_PROFILE_INTEREST_H
+
+#include "profiler/profile.h"
+
+/*  Brings every decayed count to `reference_ms` by the period it has, and goes on with `period_ms`.
+ */
+void profile_interest_move (profile_t *self, int64_t reference_ms, double period_ms);
+/*  Keeps the best `keep` labels of a kind, by score now, then name; counts those that go. */
+void profile_interest_cap (profile_t *self, profile_shared_t *shared, profile_weights_t *weights,
+                           profile_kind_t kind, uint32_t keep);
+/*  Gives up every label. */
+void profile_interest_release (profile_t *self, profile_shared_t *shared);
+
+#endif

@@ -1,0 +1,32 @@
+/*  profile_strings: each string that a shard's profiles hold (categories, tags, items), once, by
+ * number. A string lives as long as somebody holds a reference; its number is then used again.
+ * Numbers are of this process only: stored state holds the strings.
+ */
+#ifndef HOTPATH_PROFILE_STRINGS_H
+#define HOTPATH_PROFILE_STRINGS_H
+
+#include <stdint.h>
+#include "common/span.h"
+
+#define PROFILE_STRING_NONE UINT32_MAX
+
+typedef struct profile_strings profile_strings_t;
+
+profile_strings_t *profile_strings_new (void);
+void profile_strings_destroy (profile_strings_t **self_p);
+
+/*  Number of a string (below 2^31) or PROFILE_STRING_NONE; takes no reference. */
+uint32_t profile_strings_find (const profile_strings_t *self, span_t text);
+/*  Number of a string of at most 65535 bytes, copied where it is new; takes one reference. */
+uint32_t profile_strings_take (profile_strings_t *self, span_t text);
+/*  One more reference to a string that is held. */
+void profile_strings_hold (profile_strings_t *self, uint32_t number);
+/*  Gives one reference back. */
+void profile_strings_release (profile_strings_t *self, uint32_t number);
+/*  Text of a held string; borrowed until its last reference is given back. */
+span_t profile_strings_get (const profile_strings_t *self, uint32_t number);
+/*  Distinct strings held, and bytes of memory (without the allocator's own). */
+uint32_t profile_strings_count (const profile_strings_t *self);
+uint64_t profile_strings_bytes (const profile_strings_t *self);
+
+#endif

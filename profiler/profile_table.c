@@ -1,0 +1,519 @@
+/*  profile_table: see the header. Due users wait in a heap by event time; those whose last write is
+ * less than a second ago wait in another by the clock. A user is in one of them at most (`queued`),
+ * and stays there, meaning nothing, when it is written for another reason.
+ */
+#include "profiler/profile_table.h"
+
+#include <stdlib.h>
+
+#include "common/check.h"
+#include "common/memory.h"
+#include "profiler/profile_due.h"
+#include "profiler/profile_record.h"
+#include "profiler/profile_users.h"
+
+enum { NUMBER_NONE = UINT32_MAX };
+
+/*  A scenario as this table has it: copies, since an old config may go at any revision. */
+typedef struct {
+    uint64_t hash;
+    const live_scenario_t *live; /* NULL: not configured now */
+    const scenario_config_t *config;
+    uint64_t era, number;
+    int64_t update_ms; /* 0: it never had a config */
+    uint32_t user_count;
+    profile_rules_t rules;
+    profile_weights_t weights;
+} scenario_t;
+
+struct profile_table {
+    profile_table_setup_t setup;
+    profile_shared_t shared;
+    profile_users_t users;
+    scenario_t **scenarios; /* stable: rules point to their weights */
+    uint32_t scenario_count, scenario_capacity;
+    uint32_t *by_live; /* number by live_scenario's index, or NUMBER_NONE */
+    uint32_t by_live_count;
+    profile_due_t due, held;
+    uint32_t *changed; /* slots to collect, each once */
+    size_t changed_count, changed_capacity;
+    buffer_t deleted; /* keys of PROFILE_KEY_BYTES */
+    buffer_t scratch;
+    int64_t watermark_ms, now_ms;
+    uint32_t sweep_at;
+    int64_t swept_ms; /* clock */
+    uint64_t id_bytes, ignored, refused, dropped;
+};
+
+profile_table_t *profile_table_new (const profile_table_setup_t *setup)
+{
+    profile_table_t *self = memory_new (sizeof *self);
+    self->setup = *setup;
+    self->shared.strings = profile_strings_new ();
+    self->watermark_ms = EVENT_TIME_NONE;
+    return self;
+}
+
+void profile_table_destroy (profile_table_t **self_p)
+{
+    profile_table_t *self = *self_p;
+    if (!self)
+        return;
+    for (uint32_t i = 0; i < self->users.slot_count; i++)
+        if (self->users.list[i])
+            profile_free (&self->users.list[i]->profile, &self->shared);
+    profile_users_free (&self->users);
+    profile_strings_destroy (&self->shared.strings);
+    for (uint32_t i = 0; i < self->scenario_count; i++) {
+        profile_weights_free (&self->scenarios[i]->weights);
+        free (self->scenarios[i]);
+    }
+    free (self->scenarios);
+    free (self->by_live);
+    profile_due_free (&self->due);
+    profile_due_free (&self->held);
+    free (self->changed);
+    buffer_free (&self->deleted);
+    buffer_free (&self->scratch);
+    free (self);
+    *self_p = NULL;
+}
+
+/*  ---- keys ---- */
+
+static void put_hash (uint8_t *to, uint64_t hash)
+{
+    for (int i = 0; i < 8; i++)
+        to[i] = (uint8_t)(hash >> (56 - 8 * i));
+}
+
+static uint64_t get_hash (const uint8_t *from)
+{
+    uint64_t hash = 0;
+    for (int i = 0; i < 8; i++)
+        hash = hash << 8 | from[i];
+    return hash;
+}
+
+static void make_key (const profile_table_t *self, const profile_user_t *user, char kind,
+                      uint8_t *key)
+{
+    key[0] = (uint8_t)kind;
+    put_hash (key + 1, self->scenarios[user->scenario]->hash);
+    put_hash (key + 9, user->hash);
+    key[17] = user->collision;
+}
+
+/*  ---- scenarios ---- */
+
+static uint32_t find_scenario (const profile_table_t *self, uint64_t hash)
+{
+    for (uint32_t i = self->scenario_count; i-- > 0;) /* stored keys come in order: the last fits */
+        if (self->scenarios[i]->hash == hash)
+            return i;
+    return NUMBER_NONE;
+}
+
+static uint32_t take_scenario (profile_table_t *self, uint64_t hash)
+{
+    uint32_t number = find_scenario (self, hash);
+    if (number != NUMBER_NONE)
+        return number;
+    if (self->scenario_count == self->scenario_capacity) {
+        self->scenario_capacity = self->scenario_capacity ? self->scenario_capacity * 2 : 16;
+        self->scenarios =
+            memory_resize (self->scenarios, self->scenario_capacity * sizeof *self->scenarios);
+    }
+    scenario_t *scenario = memory_new (sizeof *scenario);
+    scenario->hash = hash;
+    scenario->rules.weights = &scenario->weights;
+    profile_weights_set (&scenario->weights, self->setup.actions, NULL);
+    self->scenarios[self->scenario_count] = scenario;
+    return self->scenario_count++;
+}
+
+static void schedule (profile_table_t *self, uint32_t slot);
+
+/*  Gives the scenario's changed users their places by a new update period. */
+static void schedule_again (profile_table_t *self, uint32_t number)
+{
+    profile_due_t old = self->due;
+    self->due = (profile_due_t){0};
+    for (size_t i = 0; i < old.count; i++) {
+        profile_user_t *user = self->users.list[old.list[i].slot];
+        if (user->scenario == number)
+            user->queued = false;
+        else
+            profile_due_push (&self->due, old.list[i].at_ms, old.list[i].slot);
+    }
+    profile_due_free (&old);
+    for (uint32_t i = 0; i < self->users.slot_count; i++) {
+        const profile_user_t *user = self->users.list[i];
+        if (user && user->scenario == number && user->dirty && !user->queued)
+            schedule (self, i);
+    }
+}
+
+/*  Takes over what is new in a scenario's config. True: its changed users' places are other ones
+ * now. */
+static bool follow (profile_table_t *self, uint32_t number, const live_scenario_t *live)
+{
+    scenario_t *scenario = self->scenarios[number];
+    scenario->live = live;
+    if (!live || !live->config ||
+        (scenario->config == live->config && scenario->era == live->era &&
+         scenario->number == live->number))
+        return false;
+    const config_profile_t *profile = &live->config->profile;
+    int64_t update_ms = scenario->update_ms;
+    scenario->config = live->config;
+    scenario->era = live->era;
+    scenario->number = live->number;
+    scenario->update_ms = profile->update_ms;
+    scenario->rules.period_ms = profile->decay_period_ms;
+    scenario->rules.recent_items = profile->recent_items;
+    profile_weights_set (&scenario->weights, self->setup.actions, &profile->weights);
+    return scenario->user_count && update_ms != scenario->update_ms;
+}
+
+static uint32_t scenario_of (profile_table_t *self, const live_scenario_t *live)
+{
+    if (live->index >= self->by_live_count) {
+        uint32_t count = (live->index + 1) * 2;
+        self->by_live = memory_resize (self->by_live, count * sizeof *self->by_live);
+        for (uint32_t i = self->by_live_count; i < count; i++)
+            self->by_live[i] = NUMBER_NONE;
+        self->by_live_count = count;
+    }
+    if (self->by_live[live->index] == NUMBER_NONE)
+        self->by_live[live->index] = take_scenario (self, live->hash);
+    uint32_t number = self->by_live[live->index];
+    if (follow (self, number, live))
+        schedule_again (self, number);
+    return number;
+}
+
+/*  ---- when a user is written ---- */
+
+/*  Least k * update_ms + phase above base. */
+static int64_t next_due (int64_t base_ms, uint64_t hash, int64_t update_ms)
+{
+    int64_t phase_ms = (int64_t)(hash % (uint64_t)update_ms);
+    int64_t from_ms = base_ms - phase_ms;
+    int64_t before = from_ms / update_ms - (from_ms % update_ms < 0);
+    return (before + 1) * update_ms + phase_ms;
+}
+
+static void schedule (profile_table_t *self, uint32_t slot)
+{
+    profile_user_t *user = self->users.list[slot];
+    int64_t update_ms = self->scenarios[user->scenario]->update_ms;
+    if (!update_ms)
+        return; /* follow () schedules it when its config comes */
+    int64_t base_ms = self->watermark_ms;
+    if (base_ms == EVENT_TIME_NONE)
+        base_ms = user->profile.newest_ms;
+    profile_due_push (&self->due, next_due (base_ms, user->hash, update_ms), slot);
+    user->queued = true;
+}
+
+static void mark_changed (profile_table_t *self, uint32_t slot)
+{
+    profile_user_t *user = self->users.list[slot];
+    if (user->changed)
+        return;
+    if (self->changed_count == self->changed_capacity) {
+        self->changed_capacity = self->changed_capacity ? self->changed_capacity * 2 : 256;
+        self->changed =
+            memory_resize (self->changed, self->changed_capacity * sizeof *self->changed);
+    }
+    self->changed[self->changed_count++] = slot;
+    user->changed = true;
+}
+
+static void owe (profile_table_t *self, uint32_t slot)
+{
+    profile_user_t *user = self->users.list[slot];
+    uint8_t key[PROFILE_KEY_BYTES];
+    make_key (self, user, 'p', key);
+    self->setup.owe (self->setup.owed_arg, key, sizeof key, user->hash);
+    user->written_ms = self->now_ms;
+    if (user->dirty)
+        mark_changed (self, slot); /* a restart must not write it once more */
+    user->dirty = false;
+}
+
+static void owe_due (profile_table_t *self)
+{
+    uint32_t slot;
+    while (profile_due_pop (&self->due, self->watermark_ms, &slot)) {
+        profile_user_t *user = self->users.list[slot];
+        user->queued = false;
+        if (!user->dirty)
+            continue;
+        if (user->written_ms != INT64_MIN &&
+            self->now_ms - user->written_ms < PROFILE_WRITE_INTERVAL_MS) {
+            profile_due_push (&self->held, user->written_ms + PROFILE_WRITE_INTERVAL_MS, slot);
+            user->queued = true;
+        } else
+            owe (self, slot);
+    }
+    while (profile_due_pop (&self->held, self->now_ms, &slot)) {
+        self->users.list[slot]->queued = false;
+        if (self->users.list[slot]->dirty)
+            owe (self, slot);
+    }
+}
+
+/*  ---- when a user is dropped ---- */
+
+static bool expired (const profile_table_t *self, const profile_user_t *user)
+{
+    const scenario_t *scenario = self->scenarios[user->scenario];
+    double period_ms = scenario->update_ms ? scenario->rules.period_ms : user->profile.period_ms;
+    return profile_expired (&user->profile, period_ms, self->watermark_ms);
+}
+
+static void drop_expired (profile_table_t *self, uint32_t slot)
+{
+    profile_user_t *user = self->users.list[slot];
+    if (!user || user->queued || user->changed || !expired (self, user))
+        return;
+    if (user->dirty && self->scenarios[user->scenario]->update_ms)
+        return;
+    uint8_t key[PROFILE_KEY_BYTES];
+    make_key (self, user, 'p', key);
+    if (self->setup.is_owed (self->setup.owed_arg, key, sizeof key))
+        return;
+    make_key (self, user, 'c', key);
+    buffer_append (&self->deleted, key, sizeof key);
+    profile_free (&user->profile, &self->shared);
+    self->scenarios[user->scenario]->user_count--;
+    self->id_bytes -= (uint64_t)user->id_size + 1;
+    profile_users_remove (&self->users, slot);
+    self->dropped++;
+}
+
+/*  Looks at some users, so that all have been looked at once a minute and no advance takes long. */
+static void sweep (profile_table_t *self)
+{
+    int64_t elapsed_ms = self->now_ms - self->swept_ms;
+    self->swept_ms = self->now_ms;
+    uint32_t slot_count = self->users.slot_count;
+    if (!slot_count || self->watermark_ms == EVENT_TIME_NONE)
+        return;
+    if (elapsed_ms < 0 || elapsed_ms > PROFILE_SWEEP_MS)
+        elapsed_ms = PROFILE_SWEEP_MS;
+    uint64_t looks = (uint64_t)slot_count * (uint64_t)elapsed_ms / PROFILE_SWEEP_MS;
+    looks = looks < PROFILE_SWEEP_MIN ? PROFILE_SWEEP_MIN : looks;
+    looks = looks > PROFILE_SWEEP_MAX ? PROFILE_SWEEP_MAX : looks;
+    looks = looks > slot_count ? slot_count : looks;
+    for (; looks; looks--) {
+        if (self->sweep_at >= slot_count)
+            self->sweep_at = 0;
+        drop_expired (self, self->sweep_at++);
+    }
+}
+
+/*  ---- the stage's calls ---- */
+
+static void take_time (profile_table_t *self, const stage_time_t *time)
+{
+    if (time->watermark_ms > self->watermark_ms)
+        self->watermark_ms = time->watermark_ms;
+    self->now_ms = time->now_ms;
+}
+
+static uint32_t add_user (profile_table_t *self, uint32_t number, uint64_t hash, span_t id,
+                          uint8_t collision)
+{
+    self->scenarios[number]->user_count++;
+    self->id_bytes += id.size + 1;
+    return profile_users_add (&self->users, number, hash, id, collision);
+}
+
+int profile_table_load (profile_table_t *self, const uint8_t *key, size_t key_size,
+                        const uint8_t *value, size_t value_size)
+{
+    if (key_size != PROFILE_KEY_BYTES || key[0] != 'c')
+        return -1;
+    uint32_t number = take_scenario (self, get_hash (key + 1));
+    uint64_t hash = get_hash (key + 9);
+    profile_t profile;
+    span_t id;
+    bool dirty;
+    profile_init (&profile);
+    if (profile_record_read (value, value_size, &id, &dirty, &profile, &self->shared,
+                             self->setup.actions) ||
+        profile_users_find_key (&self->users, number, hash, key[17]) != PROFILE_SLOT_NONE ||
+        profile_users_find (&self->users, number, hash, id) != PROFILE_SLOT_NONE) {
+        profile_free (&profile, &self->shared);
+        return -1;
+    }
+    uint32_t slot = add_user (self, number, hash, id, key[17]);
+    self->users.list[slot]->profile = profile;
+    self->users.list[slot]->dirty = dirty;
+    return 0;
+}
+
+void profile_table_loaded (profile_table_t *self, const stage_time_t *time)
+{
+    take_time (self, time);
+    self->swept_ms = time->now_ms;
+    for (uint32_t i = 0; i < self->scenario_count; i++)
+        follow (self, i, self->setup.find (self->setup.find_arg, self->scenarios[i]->hash));
+    for (uint32_t i = 0; i < self->users.slot_count; i++)
+        if (self->users.list[i] && self->users.list[i]->dirty)
+            schedule (self, i);
+}
+
+apply_t profile_table_apply (profile_table_t *self, const stage_event_t *event)
+{
+    uint32_t number = scenario_of (self, event->scenario);
+    scenario_t *scenario = self->scenarios[number];
+    CHECK (scenario->update_ms); /* stage.h: the scenario has a config */
+    uint32_t slot = profile_users_find (&self->users, number, event->key_hash, event->user);
+    if (slot == PROFILE_SLOT_NONE) {
+        int collision = profile_users_free_collision (&self->users, number, event->key_hash);
+        if (collision < 0) {
+            self->refused++;
+            return APPLY_COUNTED;
+        }
+        slot = add_user (self, number, event->key_hash, event->user, (uint8_t)collision);
+    }
+    profile_user_t *user = self->users.list[slot];
+    if (!profile_apply (&user->profile, &self->shared, &scenario->rules, event)) {
+        self->ignored++;
+        return APPLY_COUNTED;
+    }
+    user->dirty = true;
+    mark_changed (self, slot);
+    if (!user->queued)
+        schedule (self, slot);
+    return APPLY_COUNTED;
+}
+
+void profile_table_advance (profile_table_t *self, const stage_time_t *time)
+{
+    take_time (self, time);
+    owe_due (self);
+    sweep (self);
+}
+
+void profile_table_finish (profile_table_t *self, const stage_time_t *time)
+{
+    take_time (self, time);
+    profile_due_clear (&self->due);
+    profile_due_clear (&self->held);
+    for (uint32_t i = 0; i < self->users.slot_count; i++) {
+        profile_user_t *user = self->users.list[i];
+        if (!user)
+            continue;
+        user->queued = false;
+        if (user->dirty && self->scenarios[user->scenario]->update_ms)
+            owe (self, i);
+    }
+}
+
+void profile_table_configure (profile_table_t *self, const live_scenario_t *live,
+                              const stage_time_t *time)
+{
+    take_time (self, time);
+    scenario_of (self, live);
+}
+
+typedef struct {
+    int64_t newest_ms;
+    uint64_t hash;
+    uint32_t slot;
+} newest_t;
+
+static int compare_newest (const void *a_, const void *b_)
+{
+    const newest_t *a = a_, *b = b_;
+    if (a->newest_ms != b->newest_ms)
+        return a->newest_ms > b->newest_ms ? -1 : 1;
+    if (a->hash != b->hash)
+        return a->hash < b->hash ? -1 : 1;
+    return (a->slot > b->slot) - (a->slot < b->slot);
+}
+
+void profile_table_refresh (profile_table_t *self, const stage_time_t *time)
+{
+    take_time (self, time);
+    newest_t *list = memory_new_array (self->users.count, sizeof *list);
+    size_t count = 0;
+    for (uint32_t i = 0; i < self->users.slot_count; i++) {
+        const profile_user_t *user = self->users.list[i];
+        if (!user || expired (self, user))
+            continue;
+        const live_scenario_t *live = self->scenarios[user->scenario]->live;
+        if (live && live->active && live->config && live->config->profile.enabled)
+            list[count++] = (newest_t){user->profile.newest_ms, user->hash, i};
+    }
+    qsort (list, count, sizeof *list, compare_newest);
+    for (size_t i = 0; i < count; i++)
+        owe (self, list[i].slot);
+    free (list);
+}
+
+void profile_table_collect (profile_table_t *self, change_set_t *changes)
+{
+    /* Deletions first: a dropped user may have come back. */
+    for (size_t at = 0; at < self->deleted.size; at += PROFILE_KEY_BYTES)
+        change_set_delete (changes, self->deleted.bytes + at, PROFILE_KEY_BYTES);
+    buffer_clear (&self->deleted);
+    for (size_t i = 0; i < self->changed_count; i++) {
+        profile_user_t *user = self->users.list[self->changed[i]];
+        uint8_t key[PROFILE_KEY_BYTES];
+        make_key (self, user, 'c', key);
+        buffer_clear (&self->scratch);
+        profile_record_write (&self->scratch, profile_user_id (user), user->dirty, &user->profile,
+                              &self->shared, self->setup.actions);
+        change_set_put (changes, key, sizeof key, self->scratch.bytes, self->scratch.size);
+        user->changed = false;
+    }
+    self->changed_count = 0;
+}
+
+bool profile_table_view (profile_table_t *self, const uint8_t *key, size_t key_size,
+                         profile_view_t *view)
+{
+    if (key_size != PROFILE_KEY_BYTES || key[0] != 'p')
+        return false;
+    uint64_t scenario_hash = get_hash (key + 1);
+    const live_scenario_t *live = self->setup.find (self->setup.find_arg, scenario_hash);
+    uint32_t number = find_scenario (self, scenario_hash);
+    if (!live || !live->config || number == NUMBER_NONE)
+        return false;
+    if (follow (self, number, live))
+        schedule_again (self, number);
+    uint32_t slot = profile_users_find_key (&self->users, number, get_hash (key + 9), key[17]);
+    if (slot == PROFILE_SLOT_NONE)
+        return false;
+    const profile_user_t *user = self->users.list[slot];
+    *view = (profile_view_t){.live = live,
+                             .user = profile_user_id (user),
+                             .profile = &user->profile,
+                             .shared = &self->shared,
+                             .weights = &self->scenarios[number]->weights};
+    return true;
+}
+
+profile_measure_t profile_table_measure (const profile_table_t *self)
+{
+    const profile_users_t *users = &self->users;
+    return (profile_measure_t){
+        .users = users->count,
+        .bytes = profile_strings_bytes (self->shared.strings) + self->shared.bytes +
+                 self->id_bytes + users->count * sizeof (profile_user_t) +
+                 users->slot_capacity * (sizeof *users->list + sizeof *users->free_slots) +
+                 users->index_capacity * sizeof *users->index +
+                 (self->due.capacity + self->held.capacity) * sizeof (profile_due_entry_t) +
+                 self->changed_capacity * sizeof *self->changed,
+        .evicted = self->shared.evicted,
+        .ignored = self->ignored,
+        .refused = self->refused,
+        .dropped = self->dropped,
+    };
+}

@@ -1,0 +1,151 @@
+/*  profiler_stage: the profiler as a stage (stage.h): joins the table of profiles to the owed
+ * results and writes their bodies. Everything else is in profile_table.
+ */
+#include "common/check.h"
+#include "common/memory.h"
+#include "common/results.h"
+#include "common/stage.h"
+#include "profiler/profile_json.h"
+#include "profiler/profile_table.h"
+
+#include <stdlib.h>
+
+typedef struct {
+    profile_table_t *table;
+    buffer_t json; /* scratch of render */
+} shard_t;
+
+static void owe (void *arg, const void *key, size_t key_size, uint64_t route)
+{
+    owed_put (arg, key, key_size, route, NULL, 0);
+}
+
+static bool is_owed (void *arg, const void *key, size_t key_size)
+{
+    return owed_has (arg, key, key_size);
+}
+
+static void *stage_open (const stage_context_t *context)
+{
+    shard_t *shard = memory_new (sizeof *shard);
+    profile_table_setup_t setup = {.actions = context->actions,
+                                   .find = context->find,
+                                   .find_arg = context->find_arg,
+                                   .owe = owe,
+                                   .is_owed = is_owed,
+                                   .owed_arg = context->owed};
+    shard->table = profile_table_new (&setup);
+    return shard;
+}
+
+static void stage_close (void **shard_p)
+{
+    shard_t *shard = *shard_p;
+    if (!shard)
+        return;
+    profile_table_destroy (&shard->table);
+    buffer_free (&shard->json);
+    free (shard);
+    *shard_p = NULL;
+}
+
+static int stage_load (void *shard, const uint8_t *key, size_t key_size, const uint8_t *value,
+                       size_t value_size)
+{
+    return profile_table_load (((shard_t *)shard)->table, key, key_size, value, value_size);
+}
+
+static void stage_loaded (void *shard, const stage_time_t *time)
+{
+    profile_table_loaded (((shard_t *)shard)->table, time);
+}
+
+static apply_t stage_apply (void *shard, const stage_event_t *event)
+{
+    return profile_table_apply (((shard_t *)shard)->table, event);
+}
+
+static void stage_advance (void *shard, const stage_time_t *time)
+{
+    profile_table_advance (((shard_t *)shard)->table, time);
+}
+
+static void stage_finish (void *shard, const stage_time_t *time)
+{
+    profile_table_finish (((shard_t *)shard)->table, time);
+}
+
+static void stage_configure (void *shard, const live_scenario_t *scenario, const stage_time_t *time)
+{
+    profile_table_configure (((shard_t *)shard)->table, scenario, time);
+}
+
+static void stage_refresh (void *shard, const stage_time_t *time, bool everything)
+{
+    if (everything)
+        profile_table_refresh (((shard_t *)shard)->table, time);
+}
+
+static int stage_render (void *shard_, const uint8_t *key, size_t key_size,
+                         const stage_time_t *time, buffer_t *body)
+{
+    (void)time;
+    shard_t *shard = shard_;
+    profile_view_t view;
+    if (!profile_table_view (shard->table, key, key_size, &view))
+        return -1;
+    const config_profile_t *config = &view.live->config->profile;
+    span_t tenant = live_scenario_tenant (view.live), scenario = live_scenario_id (view.live);
+    buffer_clear (&shard->json);
+    profile_json_write (&shard->json, &(profile_json_t){.tenant = tenant,
+                                                        .scenario = scenario,
+                                                        .user = view.user,
+                                                        .profile = view.profile,
+                                                        .shared = view.shared,
+                                                        .weights = view.weights,
+                                                        .top_categories = config->top_categories,
+                                                        .top_tags = config->top_tags,
+                                                        .recent_items = config->recent_items});
+    results_write_header (body, &(result_header_t){.kind = RESULT_PROFILE,
+                                                   .tenant = tenant,
+                                                   .scenario = scenario,
+                                                   .revision = {view.live->era, view.live->number},
+                                                   .window_start_ms = 0,
+                                                   .window_end_ms = view.profile->newest_ms,
+                                                   .exact = true,
+                                                   .ttl_ms = config->ttl_ms});
+    results_write_profile (body, &(result_profile_t){
+                                     .user = view.user,
+                                     .json = {(const char *)shard->json.bytes, shard->json.size},
+                                 });
+    return 0;
+}
+
+static void stage_collect (void *shard, change_set_t *changes)
+{
+    profile_table_collect (((shard_t *)shard)->table, changes);
+}
+
+static void stage_measure (const void *shard, uint64_t *cells, uint64_t *bytes)
+{
+    profile_measure_t measure = profile_table_measure (((const shard_t *)shard)->table);
+    *cells = measure.users;
+    *bytes = measure.bytes;
+}
+
+const stage_t profiler_stage = {
+    .id = STAGE_PROFILER,
+    .name = "profiler",
+    .open = stage_open,
+    .close = stage_close,
+    .load = stage_load,
+    .loaded = stage_loaded,
+    .apply = stage_apply,
+    .advance = stage_advance,
+    .finish = stage_finish,
+    .configure = stage_configure,
+    .refresh = stage_refresh,
+    .render = stage_render,
+    .collect = stage_collect,
+    .measure = stage_measure,
+};

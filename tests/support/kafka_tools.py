@@ -1,0 +1,149 @@
+"""What the tests do to a Kafka: make a topic, write records, read a topic, look at commits."""
+
+from typing import NamedTuple, Optional
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+SECONDS_MAX = 30.0
+
+
+class Record(NamedTuple):
+    """One record of a topic. `time_ms` None lets the producer's clock say it."""
+    partition: int
+    key: Optional[bytes]
+    value: Optional[bytes]
+    time_ms: Optional[int]
+    offset: int = -1
+
+
+def _admin(brokers):
+    return AdminClient({"bootstrap.servers": brokers})
+
+
+def create_topic(brokers, topic, partitions, **config):
+    """Makes a topic and waits until every partition of it has a leader."""
+    admin = _admin(brokers)
+    config = {key.replace("_", "."): str(value) for key, value in config.items()}
+    made = admin.create_topics([NewTopic(topic, partitions, 1, config=config)])
+    made[topic].result(SECONDS_MAX)
+    _wait_for_topic(admin, topic, partitions)
+
+
+def add_partitions(brokers, topic, partitions):
+    """Grows a topic to `partitions` in all."""
+    from confluent_kafka.admin import NewPartitions
+    admin = _admin(brokers)
+    admin.create_partitions([NewPartitions(topic, partitions)])[topic].result(SECONDS_MAX)
+    _wait_for_topic(admin, topic, partitions)
+
+
+def delete_topic(brokers, topic):
+    _admin(brokers).delete_topics([topic])[topic].result(SECONDS_MAX)
+
+
+def _wait_for_topic(admin, topic, partitions):
+    from support.servers import wait_until
+
+    def has_leaders():
+        found = admin.list_topics(topic, timeout=SECONDS_MAX).topics[topic].partitions
+        return len(found) == partitions and all(part.leader >= 0 for part in found.values())
+    wait_until(has_leaders, SECONDS_MAX, f"leaders of {topic}")
+
+
+def produce(brokers, topic, records):
+    """Writes the records in their order (per partition it is kept); returns them with offsets."""
+    failures = []
+    offsets = {}
+    producer = Producer({
+        "bootstrap.servers": brokers, "linger.ms": 5, "acks": "all", "enable.idempotence": True,
+        "message.max.bytes": 8 << 20, "queue.buffering.max.messages": 1000000,
+        "queue.buffering.max.kbytes": 1 << 20, "log_level": 3,
+    })
+
+    def keep(index):
+        def on_delivery(error, message):
+            if error is not None:
+                failures.append(error)
+            else:
+                offsets[index] = message.offset()
+        return on_delivery
+
+    for index, record in enumerate(records):
+        timed = {} if record.time_ms is None else {"timestamp": record.time_ms}
+        while True:
+            try:
+                producer.produce(topic, value=record.value, key=record.key,
+                                 partition=record.partition, on_delivery=keep(index), **timed)
+                break
+            except BufferError:
+                producer.poll(0.1)
+        if index % 1000 == 0:
+            producer.poll(0)
+    left = producer.flush(SECONDS_MAX)
+    if failures or left:
+        raise RuntimeError(f"{len(failures)} records refused, {left} not sent: {failures[:1]}")
+    return [record._replace(offset=offsets[index]) for index, record in enumerate(records)]
+
+
+def end_offsets(brokers, topic):
+    """{partition: offset after the last record}."""
+    consumer = Consumer({"bootstrap.servers": brokers, "group.id": "hotpath-test-look"})
+    try:
+        found = consumer.list_topics(topic, timeout=SECONDS_MAX).topics[topic]
+        if found.error is not None:
+            raise KafkaException(found.error)
+        return {index: consumer.get_watermark_offsets(TopicPartition(topic, index),
+                                                      timeout=SECONDS_MAX)[1]
+                for index in found.partitions}
+    finally:
+        consumer.close()
+
+
+def read_topic(brokers, topic):
+    """All records of a topic as they are now, by partition and offset; [] if it does not exist."""
+    return [record for _, record in read_topic_with_headers(brokers, topic)]
+
+
+def read_topic_with_headers(brokers, topic):
+    """As read_topic, but [({header name: bytes}, Record)]."""
+    try:
+        ends = end_offsets(brokers, topic)
+    except KafkaException:
+        return []
+    open_ends = {index: end for index, end in ends.items() if end > 0}
+    consumer = Consumer({"bootstrap.servers": brokers, "group.id": "hotpath-test-read",
+                         "enable.auto.commit": False, "enable.partition.eof": True,
+                         "fetch.message.max.bytes": 8 << 20, "log_level": 0})
+    records = []
+    try:
+        consumer.assign([TopicPartition(topic, index, OFFSET_BEGINNING) for index in open_ends])
+        done = set()
+        while len(done) < len(open_ends):
+            message = consumer.poll(SECONDS_MAX)
+            if message is None:
+                raise TimeoutError(f"{topic} gave nothing for {SECONDS_MAX:g} s")
+            if message.error() is not None:
+                if message.error().name() == "_PARTITION_EOF":
+                    done.add(message.partition())
+                    continue
+                raise KafkaException(message.error())
+            records.append((dict(message.headers() or ()),
+                            Record(message.partition(), message.key(), message.value(),
+                                   message.timestamp()[1], message.offset())))
+    finally:
+        consumer.close()
+    return sorted(records, key=lambda pair: (pair[1].partition, pair[1].offset))
+
+
+def committed_offsets(brokers, group, topic):
+    """{partition: committed offset} of the group; partitions without a commit are left out."""
+    consumer = Consumer({"bootstrap.servers": brokers, "group.id": group,
+                         "enable.auto.commit": False})
+    try:
+        found = consumer.list_topics(topic, timeout=SECONDS_MAX).topics[topic].partitions
+        asked = [TopicPartition(topic, index) for index in found]
+        return {part.partition: part.offset
+                for part in consumer.committed(asked, timeout=SECONDS_MAX) if part.offset >= 0}
+    finally:
+        consumer.close()
