@@ -5,15 +5,16 @@
 #   make test       set up, build, unit tests, integration tests; ends with "N passed, N failed"
 #   make unit       the unit tests alone          make integration   the integration tests alone
 #   make asan       unit and integration tests under address and undefined-behaviour sanitizers
+#   make tsan       unit tests under the thread sanitizer
 #   make fuzz       every decoder of outside bytes, FUZZ_SECONDS each (default 20)
 #   make bench      CPU microseconds an event, per process, beside the floor
+#   make clean      remove what was built (what deploy/setup.sh fetched stays)
 #
 # SANITIZE=address,undefined or SANITIZE=thread builds into a folder of its own.
 
 SHELL := /bin/bash
 CC ?= gcc
 SANITIZE ?=
-BUILD := build$(if $(SANITIZE),/$(subst $(,),-,$(SANITIZE)))
 comma := ,
 BUILD := build$(if $(SANITIZE),/$(subst $(comma),-,$(SANITIZE)))
 STAGES := ingestor scorer profiler metrics configd sink
@@ -75,6 +76,86 @@ $(BUILD)/bin/hotpath: $(BUILD)/obj/ctl/main.o $(BUILD)/lib/libctl.a $(BUILD)/lib
 
 $(BUILD)/unit/%: tests/unit/%.c $(LIBS_OURS)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) $< -Wl,--start-group $(LIBS_OURS) -Wl,--end-group $(LIBS_ALL) -lcmocka -o $@
+	$(CC) $(CFLAGS_ALL) -MMD -MP -MF $@.d $(LDFLAGS_ALL) $< -Wl,--start-group $(LIBS_OURS) -Wl,--end-group $(LIBS_ALL) -lcmocka -o $@
 
--include $(wildcard $(BUILD)/obj/*/*.d)
+-include $(wildcard $(BUILD)/obj/*/*.d $(BUILD)/unit/*.d)
+
+# --- Tests ---------------------------------------------------------------------------------------
+
+# setup.sh may bring what this file looks for, so the targets that call it build in a second make.
+JOBS ?= $(shell nproc)
+AGAIN = +@$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS))
+TEST_BIN = HOTPATH_TEST_BIN=$(CURDIR)/$(BUILD)/bin
+
+.PHONY: units unit integration test tests-here asan tsan
+units: $(UNITS)
+
+unit: $(UNITS)
+	@tests/unit/run.sh $(sort $(UNITS))
+
+integration: all
+	@$(TEST_BIN) tests/run.sh --pytest integration
+
+test:
+	@deploy/setup.sh test
+	$(AGAIN) all units
+	@$(MAKE) --no-print-directory -s tests-here
+
+tests-here:
+	@$(TEST_BIN) tests/run.sh --units $(sort $(UNITS)) --pytest support integration
+
+# Each in a build folder of its own.
+asan: export ASAN_OPTIONS := detect_leaks=1:$(ASAN_OPTIONS)
+asan: export UBSAN_OPTIONS := print_stacktrace=1:$(UBSAN_OPTIONS)
+asan:
+	@deploy/setup.sh test
+	$(AGAIN) SANITIZE=address,undefined all units
+	@$(MAKE) --no-print-directory -s SANITIZE=address,undefined tests-here
+
+tsan:
+	@deploy/setup.sh test
+	$(AGAIN) SANITIZE=thread unit
+
+# --- Fuzzing -------------------------------------------------------------------------------------
+
+FUZZ_SECONDS ?= 20
+FUZZ_CLANG ?= clang
+FUZZ_CFLAGS := $(filter-out -W%,$(CFLAGS_ALL)) -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
+FUZZ_OBJECTS := $(patsubst build/obj/%,build/fuzz/obj/%,$(foreach f,$(FOLDERS),$(patsubst \
+	$(BUILD)/%,build/%,$(call objs,$(f)))))
+
+build/fuzz/obj/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(FUZZ_CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c $< -o $@
+
+build/fuzz/libhotpath.a: $(FUZZ_OBJECTS)
+	@rm -f $@
+	ar rcs $@ $^
+
+build/fuzz/fuzz_%: tests/fuzz/fuzz_%.c build/fuzz/libhotpath.a
+	$(FUZZ_CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer -MMD -MP -MF $@.d $^ $(LDFLAGS) $(LIBS_ALL) -o $@
+
+-include $(wildcard build/fuzz/obj/*/*.d build/fuzz/*.d)
+
+.PHONY: fuzz fuzzers
+fuzzers: $(FUZZERS)
+
+# New finds go to build/fuzz/corpus, what breaks to build/fuzz/NAME-crash-…: the corpus stays as it is.
+fuzz:
+	@deploy/setup.sh fuzz
+	$(AGAIN) fuzzers
+	@tests/fuzz/run.sh $(FUZZ_SECONDS) $(sort $(FUZZERS))
+
+# --- To see it, to measure it --------------------------------------------------------------------
+
+.PHONY: demo bench clean
+demo:
+	@deploy/setup.sh build
+	$(AGAIN) all
+	@deploy/demo.sh
+
+bench:
+	@tests/bench/run.sh
+
+clean:
+	rm -rf $(addprefix build/,bin lib obj unit fuzz bench address-undefined thread pytest_cache)

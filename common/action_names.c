@@ -97,3 +97,8 @@ span_t action_names_get (const action_names_t *self, uint16_t number)
     CHECK (number >= ACTION_CUSTOM && number - ACTION_CUSTOM < (int)self->count);
     return custom_name (self, (uint32_t)number - ACTION_CUSTOM);
 }
+
+uint32_t action_names_custom_count (const action_names_t *self)
+{
+    return self->count;
+}

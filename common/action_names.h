@@ -17,4 +17,7 @@ uint16_t action_names_intern (action_names_t *self, span_t name);
 /*  Name of a number that this process has given, or of a known one; borrowed for the process life. */
 span_t action_names_get (const action_names_t *self, uint16_t number);
 
+/*  How many custom names there are: their numbers are ACTION_CUSTOM .. ACTION_CUSTOM + count - 1. */
+uint32_t action_names_custom_count (const action_names_t *self);
+
 #endif

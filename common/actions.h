@@ -1,6 +1,6 @@
 /*  actions: names of actions as numbers. The known names have fixed numbers for ever (they are in
  *  stored state: append only); a scenario's own names are numbered from ACTION_CUSTOM up by whoever
- *  stores them (see shard_names).
+ *  stores them (see action_names).
  */
 #ifndef HOTPATH_ACTIONS_H
 #define HOTPATH_ACTIONS_H

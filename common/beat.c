@@ -33,6 +33,7 @@ void beat_tick (beat_t *self, int64_t now_ms)
 void beat_say (beat_t *self, const char *line)
 {
     char text[LINE_BYTES_MAX];
-    int size = snprintf (text, sizeof text, "%s\n", line);
-    write_line (self, text, size < (int) sizeof text ? size : (int) sizeof text - 1);
+    /* One that is too long is cut, but stays a line. */
+    int size = snprintf (text, sizeof text, "%.*s\n", LINE_BYTES_MAX - 2, line);
+    write_line (self, text, size);
 }

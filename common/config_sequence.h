@@ -2,7 +2,7 @@
  *  means for it: the Clone pattern without its sockets. Pure.
  *
  *  One PUB socket sends all in order, so whatever comes before the end of a snapshot is in it:
- * updates need not be held back while one is awaited.
+ *  updates need not be held back while one is awaited.
  */
 #ifndef HOTPATH_CONFIG_SEQUENCE_H
 #define HOTPATH_CONFIG_SEQUENCE_H

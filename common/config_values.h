@@ -1,6 +1,6 @@
-/*  config_values: reads the values of a scenario document that have a structure of their own: maps
- *  of weights, lists of actions, definitions of metrics. Pure; only the files of scenario_config
- * use it.
+/*  config_values: reads the values of a scenario document that have a structure of their own:
+ *  maps of weights, lists of actions, definitions of metrics. Pure; only the files of
+ *  scenario_config use it.
  */
 #ifndef HOTPATH_CONFIG_VALUES_H
 #define HOTPATH_CONFIG_VALUES_H
@@ -23,7 +23,8 @@ void config_read_weights (yyjson_val *value, const config_parameter_t *parameter
 void config_default_weights (const config_named_t *defaults, config_weights_t *weights);
 
 /*  Reads metrics_to_calculate and definitions (each may be NULL: the default) of the block whose
- *  path is `block`. Definitions that metrics_to_calculate does not name go behind those that it does.
+ *  path is `block`. Those that metrics_to_calculate does not name go behind those
+ *  that it does.
  */
 void config_read_metrics (yyjson_val *wanted, yyjson_val *definitions, const char *block,
                           config_metrics_t *metrics, config_errors_t *errors);

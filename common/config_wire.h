@@ -1,5 +1,5 @@
 /*  config_wire: the frames between configd and everybody who runs by its config (Clone pattern):
- * the one place that knows their layout.
+ *  the one place that knows their layout.
  *
  *  configd -> all, PUB, one part: topic bytes, then msgpack values:
  *    snapshot  on the asker's own topic, in chunks (i of n): every scenario
@@ -71,7 +71,7 @@ typedef struct {
 void config_wire_write_message (buffer_t *frame, span_t topic, const config_message_t *message);
 void config_wire_write_entry (buffer_t *frame, const config_entry_t *entry);
 /*  False where the frame is none of ours, or of another version; then its entries are read with
- * *entries. */
+ *  *entries. */
 bool config_wire_read_message (span_t frame, config_message_t *message, cursor_t *entries);
 /*  Leaves entries->failed set on anything that is not valid. */
 void config_wire_read_entry (cursor_t *entries, config_entry_t *entry);
@@ -83,7 +83,7 @@ bool config_wire_read_request (span_t frame, config_request_t *request);
 void config_wire_topic (span_t process, uint64_t process_incarnation,
                         char topic[CONFIG_TOPIC_BYTES + 1]);
 /*  The endpoint of requests, from the PUB's: tcp: the next port; ipc, inproc: the same with
- * ".requests". -1 where the endpoint is none of these or has no number for a port. */
+ *  ".requests". -1 where the endpoint is none of these or has no number for a port. */
 int config_wire_requests_endpoint (const char *endpoint, char *requests, size_t size);
 
 #endif

@@ -74,9 +74,13 @@ static void add_addresses (settings_list_t *list, const char *endpoint)
         return;
     memcpy (host, endpoint + 6, size);
     host[size] = '\0';
-    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM}, *found = NULL;
-    if (getaddrinfo (host, NULL, &hints, &found) != 0)
-        return;
+    /* IPv6 only where there is no IPv4: a process with both must not count as two. */
+    struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM}, *found = NULL;
+    if (getaddrinfo (host, NULL, &hints, &found) != 0) {
+        hints.ai_family = AF_INET6;
+        if (getaddrinfo (host, NULL, &hints, &found) != 0)
+            return;
+    }
     for (struct addrinfo *at = found; at; at = at->ai_next) {
         if (getnameinfo (at->ai_addr, at->ai_addrlen, address, sizeof address, NULL, 0,
                          NI_NUMERICHOST) != 0)

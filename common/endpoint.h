@@ -20,8 +20,8 @@ int endpoint_bind (zsock_t *socket, const char *endpoint, bool allow_plain_tcp, 
  *  with ".suffix" (ipc, inproc). */
 void endpoint_beside (const char *endpoint, const char *suffix, char *beside);
 
-/*  Every address that the endpoints of `names` stand for now: tcp://NAME:PORT once per IPv4/IPv6 address
- *  of NAME, sorted and distinct; others as they are. A name that does not resolve gives nothing (it may
+/*  Every address that the endpoints of `names` stand for now: tcp://NAME:PORT once per IPv4 address
+ *  of NAME (IPv6 where it has none), sorted and distinct; others as they are. A name that does not resolve gives nothing (it may
  *  later). The caller empties the list with endpoint_list_free. Looks up DNS: may take a while. */
 settings_list_t endpoint_resolve (const settings_list_t *names);
 void endpoint_list_free (settings_list_t *list);

@@ -1,9 +1,10 @@
 /*  live_config: the config as this process runs it: subscribes to configd, keeps every scenario
- * with its parsed config, and tells of each change. Belongs to the thread of the loop that runs by
- * it.
+ *  with its parsed config, and tells of each change. Belongs to the thread of the loop that runs
+ *  by it.
  *
- *  In: configd's snapshots, updates and beacons. Out: "snapshot wanted", "applied" (config_wire.h).
- *  Does not decide what a config means, and applies nothing before the first whole snapshot.
+ *  In: configd's snapshots, updates and beacons. Out: "snapshot wanted", "applied"
+ *  (config_wire.h). Does not decide what a config means, and applies nothing before the first
+ *  whole snapshot.
  */
 #ifndef HOTPATH_LIVE_CONFIG_H
 #define HOTPATH_LIVE_CONFIG_H
@@ -16,21 +17,21 @@
 typedef struct live_config live_config_t;
 
 /*  A scenario is new or changed; it is called within live_config_step, after the change is in
- * place. The config that it had before is kept until its next change. */
+ *  place. The config that it had before is kept until its next change. */
 typedef void (live_config_change_t) (void *arg, const live_scenario_t *scenario);
 
 /*  `context` is a ZeroMQ context (borrowed; zsys_init () of czmq is one). `endpoint` is configd's
  *  --publish as seen from here. `process` and `incarnation` name this life of this process. Never
- * waits for configd. NULL with errno where an endpoint is not valid. */
+ *  waits for configd. NULL with errno where an endpoint is not valid. */
 live_config_t *live_config_new (void *context, const char *endpoint, const char *process,
                                 uint64_t incarnation, live_config_change_t *on_change, void *arg);
 void live_config_destroy (live_config_t **self_p);
 
 /*  The ZeroMQ socket to poll for reading (ZMQ_POLLIN); borrowed, never read it. */
 void *live_config_socket (live_config_t *self);
-/*  Takes what has come (at most a bounded number of messages), asks again what is overdue. Call it
- * when the socket is readable, and at least every 100 ms. `now_ms` is monotonic. Returns the number
- * of scenarios that changed. */
+/*  Takes what has come (at most a bounded number of messages), asks again what is overdue. Call
+ *  it when the socket is readable, and at least every 100 ms. `now_ms` is monotonic. Returns the
+ *  number of scenarios that changed. */
 uint32_t live_config_step (live_config_t *self, int64_t now_ms);
 
 /*  Has a first whole snapshot been applied? Stays true. */

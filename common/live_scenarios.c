@@ -29,6 +29,12 @@ struct live_scenarios {
     uint64_t snapshot;
 };
 
+static void tell (live_scenarios_t *self, const entry_t *entry)
+{
+    if (self->on_change)
+        self->on_change (self->arg, &entry->live);
+}
+
 live_scenarios_t *live_scenarios_new (live_config_change_t *on_change, void *arg)
 {
     live_scenarios_t *self = memory_new (sizeof *self);
@@ -144,7 +150,7 @@ uint32_t live_scenarios_apply (live_scenarios_t *self, const config_entry_t *tol
         if (entry->live.active == told->active)
             return 0;
         entry->live.active = told->active;
-        self->on_change (self->arg, &entry->live);
+        tell (self, entry);
         return 1;
     }
     scenario_config_t *config;
@@ -163,7 +169,7 @@ uint32_t live_scenarios_apply (live_scenarios_t *self, const config_entry_t *tol
     entry->live.era = told->era;
     entry->live.number = told->number;
     entry->live.active = told->active;
-    self->on_change (self->arg, &entry->live);
+    tell (self, entry);
     return 1;
 }
 
@@ -180,7 +186,7 @@ uint32_t live_scenarios_end (live_scenarios_t *self)
         if (entry->snapshot == self->snapshot || !entry->live.active)
             continue;
         entry->live.active = false;
-        self->on_change (self->arg, &entry->live);
+        tell (self, entry);
         changed++;
     }
     return changed;

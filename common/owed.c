@@ -172,7 +172,7 @@ static entry_t *find_or_add (owed_t *self, const void *key, size_t key_size, uin
 void owed_put (owed_t *self, const void *key, size_t key_size, uint64_t route, const void *body,
                size_t body_size)
 {
-    CHECK (key_size >= 1 && key_size <= OWED_KEY_BYTES_MAX);
+    CHECK (key_size >= 1 && key_size <= OWED_KEY_BYTES_MAX && (!body || body_size > 0));
     entry_t *entry = find_or_add (self, key, key_size, route);
     entry->version = ++self->version;
     entry->has_body = body != NULL;
@@ -355,7 +355,8 @@ int owed_load (owed_t *self, const uint8_t *key, size_t key_size, const uint8_t 
     span_t body = {NULL, 0};
     if (!cursor_take_nil (&cursor))
         body = cursor_span (&cursor, BODY_BYTES_MAX);
-    if (!cursor_finished (&cursor) || key_size < 2 || key_size > OWED_KEY_BYTES_MAX + 1)
+    bool empty = body.bytes && !body.size;
+    if (!cursor_finished (&cursor) || empty || key_size < 2 || key_size > OWED_KEY_BYTES_MAX + 1)
         return -1;
     owed_put (self, key + 1, key_size - 1, route, body.bytes, body.size);
     entry_t *entry = find (self, key + 1, key_size - 1);

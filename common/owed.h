@@ -24,7 +24,7 @@ owed_t *owed_new (uint32_t sink_count);
 void owed_destroy (owed_t **self_p);
 
 /*  Owes the result `key` (1 .. 32 bytes) to the sink that `route` (a hash of the scenario, or of the
- *  user) picks. `body` is kept and stored with it (metrics: its cells will go); NULL: it is rendered
+ *  user) picks. `body` (not empty) is kept and stored with it (metrics: its cells will go); NULL: it is rendered
  *  when it is sent, and only its name is stored. */
 void owed_put (owed_t *self, const void *key, size_t key_size, uint64_t route, const void *body,
                size_t body_size);

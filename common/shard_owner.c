@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/memory.h"
@@ -43,6 +44,15 @@ static int lock_file (const char *path)
     return fd;
 }
 
+/*  Does the path still name the file that is locked? Only then may its holder say what becomes of it: the
+ *  file may have been swept away, and another made in its place. */
+static bool is_in_place (int fd, const char *path)
+{
+    struct stat held, named;
+    return fstat (fd, &held) == 0 && stat (path, &named) == 0 && held.st_dev == named.st_dev &&
+           held.st_ino == named.st_ino;
+}
+
 /*  A member's file may be swept away by another worker between its making and its locking. */
 static int lock_member (const char *path)
 {
@@ -50,11 +60,12 @@ static int lock_member (const char *path)
         int fd = lock_file (path);
         if (fd < 0 && errno != EWOULDBLOCK)
             return -1;
-        if (fd >= 0 && access (path, F_OK) == 0)
+        if (fd >= 0 && is_in_place (fd, path))
             return fd;
         if (fd >= 0)
             close (fd);
     }
+    errno = EADDRINUSE;
     return -1;
 }
 
@@ -71,6 +82,7 @@ shard_owner_t *shard_owner_new (const char *folder, const char *name, uint32_t s
     for (uint32_t i = 0; i < shard_count; i++)
         self->lock_fds[i] = -1;
     bool fits = snprintf (self->folder, sizeof self->folder, "%s", folder) < (int) sizeof self->folder;
+    errno = ENAMETOOLONG;
     snprintf (self->path, sizeof self->path, "%s/members", self->folder);
     if (fits && state_layout_make_folder (self->path) == 0) {
         snprintf (self->path, sizeof self->path, "%s/members/%s", self->folder, name);
@@ -131,7 +143,8 @@ static uint32_t count_members (shard_owner_t *self)
         if (fd < 0)
             continue;
         if (flock (fd, LOCK_EX | LOCK_NB) == 0) {
-            unlink (self->path);
+            if (is_in_place (fd, self->path))
+                unlink (self->path);
         } else {
             count++;
             rank += strcmp (file->d_name, self->name) < 0;

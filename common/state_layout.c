@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -48,13 +49,15 @@ static int read_layout (const char *path, uint32_t *format, state_layout_t *layo
 static int make_layout (const char *path, uint32_t shard_count)
 {
     char aside[PATH_MAX];
-    snprintf (aside, sizeof aside, "%s.%ld", path, (long) getpid ());
+    snprintf (aside, sizeof aside, "%s.XXXXXX", path);
     uint64_t lineage = 0;
     while (!lineage) {
         if (getrandom (&lineage, sizeof lineage, 0) != sizeof lineage)
             return -1;
     }
-    FILE *file = fopen (aside, "we");
+    /* A name of its own: processes of several containers may have the same pid. */
+    int fd = mkostemp (aside, O_CLOEXEC);
+    FILE *file = fd >= 0 && fchmod (fd, 0644) == 0 ? fdopen (fd, "w") : NULL;
     if (!file)
         return -1;
     fprintf (file, "format=%d\nshards=%" PRIu32 "\nlineage=%016" PRIx64 "\n", STATE_LAYOUT_FORMAT,

@@ -56,7 +56,7 @@ vector_verdict_t vector_judge (vector_entry_t entry, int64_t from, int64_t to, i
     }
     /* Offsets below base are gone and it was told to skip them: base stands in for what cannot come. */
     if (base > entry.next && from <= base)
-        return VECTOR_APPLY;
+        return to >= base ? VECTOR_APPLY : VECTOR_REPEAT;
     if (to <= entry.next)
         return VECTOR_REPEAT;
     return from <= entry.next ? VECTOR_APPLY : VECTOR_GAP;

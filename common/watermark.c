@@ -4,11 +4,6 @@
 
 #include "common/memory.h"
 
-typedef struct {
-    bool idle, ended;
-    int64_t at;
-} state_t;
-
 typedef struct sender {
     char *name;
     size_t name_size;
@@ -19,10 +14,18 @@ typedef struct sender {
     struct sender *next;
 } sender_t;
 
+/*  What was last said of a partition, and by whom (NULL: by one that is forgotten). */
+typedef struct {
+    bool idle, ended;
+    int64_t at;
+    const sender_t *sender;
+} state_t;
+
 struct watermark {
     partition_names_t *partitions;
     int64_t out_of_orderness_ms;
     sender_t *senders, *current;
+    uint32_t sender_count;
     state_t *states; /* by partition number */
     bool *listed;
     uint32_t count;
@@ -74,12 +77,37 @@ static void make_room (watermark_t *self)
     self->count = count;
 }
 
+/*  A new life of an ingestor has not yet looked where its partitions end: what the older one said of them
+ *  is no longer known, and nothing is idle by silence. */
+static void forget_states (watermark_t *self, const sender_t *sender)
+{
+    for (uint32_t i = 0; i < self->count; i++) {
+        if (self->states[i].sender == sender)
+            self->states[i] = (state_t){0};
+    }
+}
+
+static void remove_sender (watermark_t *self, sender_t **place)
+{
+    sender_t *sender = *place;
+    for (uint32_t i = 0; i < self->count; i++) {
+        if (self->states[i].sender == sender)
+            self->states[i].sender = NULL;
+    }
+    *place = sender->next;
+    self->sender_count--;
+    free_sender (sender);
+}
+
 static sender_t *find_or_add (watermark_t *self, span_t name)
 {
     for (sender_t *sender = self->senders; sender; sender = sender->next) {
         if (span_equal ((span_t){sender->name, sender->name_size}, name))
             return sender;
     }
+    if (self->sender_count == WATERMARK_SENDERS_MAX)
+        return NULL;
+    self->sender_count++;
     sender_t *sender = memory_new (sizeof *sender);
     sender->name = memory_copy_string (name.bytes, name.size);
     sender->name_size = name.size;
@@ -92,8 +120,10 @@ bool watermark_begin (watermark_t *self, span_t sender_name, uint64_t incarnatio
                       int64_t idle_time_ms, int64_t now_ms)
 {
     sender_t *sender = find_or_add (self, sender_name);
-    if (incarnation < sender->incarnation)
+    if (!sender || incarnation < sender->incarnation)
         return false;
+    if (incarnation > sender->incarnation)
+        forget_states (self, sender);
     sender->incarnation = incarnation;
     sender->heard_ms = now_ms;
     sender->idle_time_ms = idle_time_ms;
@@ -115,7 +145,7 @@ void watermark_list (watermark_t *self, uint32_t partition)
 void watermark_own (watermark_t *self, uint32_t partition, bool idle, bool ended, int64_t at)
 {
     make_room (self);
-    self->states[partition] = (state_t){idle, ended, at};
+    self->states[partition] = (state_t){idle, ended, at, self->current};
 }
 
 /*  The list is the union of what the senders say; one that has been silent for long is forgotten, but never
@@ -125,13 +155,10 @@ void watermark_end (watermark_t *self)
     make_room (self);
     int64_t now_ms = self->current->heard_ms;
     for (sender_t **at = &self->senders; *at;) {
-        sender_t *sender = *at;
-        if (now_ms - sender->heard_ms > WATERMARK_SENDER_TTL_MS) {
-            *at = sender->next;
-            free_sender (sender);
-        } else {
-            at = &sender->next;
-        }
+        if (now_ms - (*at)->heard_ms > WATERMARK_SENDER_TTL_MS)
+            remove_sender (self, at);
+        else
+            at = &(*at)->next;
     }
     for (uint32_t i = 0; i < self->count; i++)
         self->listed[i] = false;
@@ -160,7 +187,8 @@ int64_t watermark_of (const watermark_t *self, const vector_t *vector)
     int64_t least_ms = INT64_MAX;
     for (uint32_t i = 0; i < self->count; i++) {
         vector_entry_t entry = vector_get (vector, i);
-        if (!self->listed[i] || (self->states[i].idle && entry.next >= self->states[i].at))
+        /* Beyond `at` it has had more since it was called idle. */
+        if (!self->listed[i] || (self->states[i].idle && entry.next == self->states[i].at))
             continue;
         if (entry.greatest_ms == EVENT_TIME_NONE)
             return EVENT_TIME_NONE;

@@ -16,15 +16,16 @@
 
 typedef struct watermark watermark_t;
 
-enum { WATERMARK_SENDER_TTL_MS = 60000 };
+enum { WATERMARK_SENDER_TTL_MS = 60000, WATERMARK_SENDERS_MAX = 1024 };
 
 /*  `partitions` is borrowed for life. */
 watermark_t *watermark_new (partition_names_t *partitions, int64_t out_of_orderness_ms);
 void watermark_destroy (watermark_t **self_p);
 
-/*  A frame `partitions` of one ingestor: begin (a newer incarnation of a sender replaces the older; an
- *  older one is ignored: false), then its list and its own partitions, then end. A sender that is silent
- *  for 60 s while others speak no longer adds to the list. */
+/*  A frame `partitions` of one ingestor: begin (a newer incarnation of a sender replaces the older, and what
+ *  that said of partitions is forgotten; an older one is ignored: false; so is one sender too many), then its
+ *  list and its own partitions, then end. A sender that is silent for 60 s while others speak no longer adds
+ *  to the list. A partition is idle for a vector that stands at `at`, ended for one that has reached it. */
 bool watermark_begin (watermark_t *self, span_t sender, uint64_t incarnation, int64_t idle_time_ms,
                       int64_t now_ms);
 void watermark_list (watermark_t *self, uint32_t partition);

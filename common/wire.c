@@ -1,9 +1,35 @@
 #include "common/wire.h"
 
+#include "common/event_time.h"
 #include "common/stage.h"
 
 /*  Bounds of what a reader takes: they bound every allocation that follows from a frame. */
 enum { LIST_COUNT_MAX = 1 << 20, SCENARIOS_MAX = 1 << 20 };
+
+/*  Names are also kept as C strings. */
+static span_t read_name (cursor_t *frame)
+{
+    span_t name = cursor_span (frame, WIRE_NAME_BYTES_MAX);
+    if (name.size == 0 || memchr (name.bytes, '\0', name.size))
+        frame->failed = true;
+    return name;
+}
+
+static int64_t read_time_ms (cursor_t *frame)
+{
+    int64_t time_ms = cursor_int (frame);
+    if (time_ms != EVENT_TIME_NONE && (time_ms < -WIRE_TIME_MS_MAX || time_ms > WIRE_TIME_MS_MAX))
+        frame->failed = true;
+    return time_ms;
+}
+
+static int64_t read_greatest_ms (cursor_t *frame)
+{
+    int64_t time_ms = cursor_int (frame);
+    if (time_ms != EVENT_TIME_NONE && (time_ms < 0 || time_ms > EVENT_TIME_MS_MAX))
+        frame->failed = true;
+    return time_ms;
+}
 
 void wire_write_header (buffer_t *frame, wire_kind_t kind, span_t sender, uint64_t incarnation)
 {
@@ -21,7 +47,7 @@ bool wire_read_header (cursor_t *frame, wire_header_t *header)
     if (kind < WIRE_SECTIONS)
         frame->failed = true;
     header->kind = (wire_kind_t) kind;
-    header->sender = cursor_span (frame, WIRE_NAME_BYTES_MAX);
+    header->sender = read_name (frame);
     header->incarnation = cursor_uint (frame);
     return !frame->failed;
 }
@@ -191,13 +217,13 @@ void wire_read_action (cursor_t *frame, wire_action_t *action)
 void wire_read_section (cursor_t *frame, wire_section_t *section)
 {
     section->shard = (uint32_t) cursor_uint_max (frame, WIRE_SHARDS_MAX - 1);
-    section->partition = cursor_span (frame, WIRE_NAME_BYTES_MAX);
+    section->partition = read_name (frame);
     section->from = cursor_int (frame);
     section->to = cursor_int (frame);
     section->base = cursor_int (frame);
     section->base_lost = cursor_bool (frame);
-    section->greatest_from_ms = cursor_int (frame);
-    section->greatest_to_ms = cursor_int (frame);
+    section->greatest_from_ms = read_greatest_ms (frame);
+    section->greatest_to_ms = read_greatest_ms (frame);
     section->rewinds = cursor_uint (frame);
     section->event_count = (uint32_t) cursor_uint_max (frame, UINT32_MAX);
     section->rows = cursor_span (frame, WIRE_FRAME_BYTES_MAX);
@@ -205,7 +231,7 @@ void wire_read_section (cursor_t *frame, wire_section_t *section)
 
 void wire_read_partitions (cursor_t *frame, wire_partitions_t *head)
 {
-    head->idle_time_ms = cursor_int (frame);
+    head->idle_time_ms = read_time_ms (frame);
     head->once = cursor_bool (frame);
     head->partition_count = (uint32_t) cursor_uint_max (frame, WIRE_PARTITIONS_MAX);
     head->own_count = (uint32_t) cursor_uint_max (frame, WIRE_PARTITIONS_MAX);
@@ -213,7 +239,7 @@ void wire_read_partitions (cursor_t *frame, wire_partitions_t *head)
 
 void wire_read_own_partition (cursor_t *frame, wire_own_partition_t *own)
 {
-    own->partition = cursor_span (frame, WIRE_NAME_BYTES_MAX);
+    own->partition = read_name (frame);
     own->idle = cursor_bool (frame);
     own->ended = cursor_bool (frame);
     own->at = cursor_int (frame);
@@ -222,7 +248,7 @@ void wire_read_own_partition (cursor_t *frame, wire_own_partition_t *own)
 void wire_read_announce (cursor_t *frame, wire_announce_t *head)
 {
     head->stage = (uint8_t) cursor_uint_max (frame, STAGE_COUNT - 1);
-    head->endpoint = cursor_span (frame, WIRE_NAME_BYTES_MAX);
+    head->endpoint = read_name (frame);
     head->shards_total = (uint32_t) cursor_uint_max (frame, WIRE_SHARDS_MAX);
     head->partition_count = (uint32_t) cursor_uint_max (frame, WIRE_PARTITIONS_MAX);
     head->shard_count = (uint32_t) cursor_uint_max (frame, WIRE_SHARDS_MAX);
@@ -232,7 +258,7 @@ void wire_read_announce (cursor_t *frame, wire_announce_t *head)
 
 void wire_read_known_partition (cursor_t *frame, wire_known_partition_t *partition)
 {
-    partition->name = cursor_span (frame, WIRE_NAME_BYTES_MAX);
+    partition->name = read_name (frame);
     partition->idle = cursor_bool (frame);
     partition->ended = cursor_bool (frame);
 }
@@ -241,7 +267,7 @@ void wire_read_shard (cursor_t *frame, wire_shard_t *shard)
 {
     shard->shard = (uint32_t) cursor_uint_max (frame, WIRE_SHARDS_MAX - 1);
     shard->epoch = cursor_uint (frame);
-    shard->watermark_ms = cursor_int (frame);
+    shard->watermark_ms = read_time_ms (frame);
     shard->settled = cursor_bool (frame);
     shard->exact = cursor_bool (frame);
     shard->counted = cursor_uint (frame);
@@ -254,7 +280,7 @@ void wire_read_entry (cursor_t *frame, wire_entry_t *entry)
 {
     entry->partition = (uint32_t) cursor_uint_max (frame, WIRE_PARTITIONS_MAX);
     entry->next = cursor_int (frame);
-    entry->greatest_ms = cursor_int (frame);
+    entry->greatest_ms = read_greatest_ms (frame);
     entry->durable = cursor_int (frame);
 }
 
@@ -263,15 +289,15 @@ void wire_read_rewind (cursor_t *frame, wire_rewind_t *rewind)
     rewind->shard = (uint32_t) cursor_uint_max (frame, WIRE_SHARDS_MAX - 1);
     rewind->partition = (uint32_t) cursor_uint_max (frame, WIRE_PARTITIONS_MAX);
     rewind->next = cursor_int (frame);
-    rewind->greatest_ms = cursor_int (frame);
-    rewind->ingestor = cursor_span (frame, WIRE_NAME_BYTES_MAX);
+    rewind->greatest_ms = read_greatest_ms (frame);
+    rewind->ingestor = read_name (frame);
     rewind->incarnation = cursor_uint (frame);
     rewind->rewinds = cursor_uint (frame);
 }
 
 void wire_read_results (cursor_t *frame, wire_results_t *head)
 {
-    head->answers = cursor_span (frame, WIRE_NAME_BYTES_MAX);
+    head->answers = read_name (frame);
     head->lineage = cursor_uint (frame);
     head->stage = (uint8_t) cursor_uint_max (frame, STAGE_COUNT - 1);
     head->sink_index = (uint32_t) cursor_uint_max (frame, UINT32_MAX);

@@ -26,10 +26,13 @@ enum {
     WIRE_FRAME_BYTES_MAX = 64 << 20,  /* refused beyond */
     WIRE_FRAME_BYTES_GOAL = 64 << 10, /* a frame is sent when it has grown to this */
     WIRE_CHUNK_BYTES_MAX = 192 << 10, /* a result's body beyond this is sent in chunks */
-    WIRE_NAME_BYTES_MAX = 4096,       /* partition names, endpoints, senders */
+    WIRE_NAME_BYTES_MAX = 4096,       /* partition names, endpoints, senders: not empty, no NUL */
     WIRE_SHARDS_MAX = 1024,
     WIRE_PARTITIONS_MAX = 65536,
 };
+/*  Watermarks and idle times lie within -MAX .. MAX or are EVENT_TIME_NONE, greatest event times within
+ *  0 .. EVENT_TIME_MS_MAX or are NONE: others are refused, so that sums with durations cannot overflow. */
+#define WIRE_TIME_MS_MAX (INT64_C (1) << 53)
 
 typedef enum {
     WIRE_SECTIONS = 1,

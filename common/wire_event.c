@@ -1,5 +1,7 @@
 #include "common/wire_event.h"
 
+#include "common/event_time.h"
+
 /*  Offsets and times come from outside: sums of them must not overflow. */
 static int64_t add_or_fail (cursor_t *rows, int64_t a, int64_t b)
 {
@@ -88,19 +90,27 @@ void wire_event_write (buffer_t *rows, wire_chain_t *chain, stage_id_t stage, co
     }
 }
 
+/*  Greatest times are those of valid events: what is computed from them cannot overflow. */
+static bool is_event_time (int64_t time_ms)
+{
+    return time_ms >= 0 && time_ms <= EVENT_TIME_MS_MAX;
+}
+
 static void read_times (cursor_t *rows, wire_chain_t *chain, wire_row_t *row, stage_event_t *event)
 {
     uint64_t step = cursor_uint_max (rows, INT64_MAX);
     row->offset = add_or_fail (rows, chain->offset, (int64_t) step);
-    if (cursor_take_nil (rows))
+    if (cursor_take_nil (rows)) {
         row->greatest_ms = EVENT_TIME_NONE;
-    else
+    } else {
         row->greatest_ms =
             add_or_fail (rows, cursor_int (rows),
                          chain->greatest_ms == EVENT_TIME_NONE ? 0 : chain->greatest_ms);
+        rows->failed |= !is_event_time (row->greatest_ms);
+    }
     event->time_ms = add_or_fail (rows, cursor_int (rows),
                                   row->greatest_ms == EVENT_TIME_NONE ? 0 : row->greatest_ms);
-    if (event->time_ms < 0 || row->offset < 0)
+    if (!is_event_time (event->time_ms) || row->offset < 0)
         rows->failed = true;
     chain->offset = row->offset;
     chain->greatest_ms = row->greatest_ms > event->time_ms ? row->greatest_ms : event->time_ms;

@@ -1,6 +1,6 @@
 /*  config_flow: documents in, revisions out: a folder (dir_watch) or a collection (mongo_watch),
- * what its documents mean together (source_table), what is durable (registry, revision_store), what
- * is told (config_publisher). One thread.
+ *  what its documents mean together (source_table), what is durable (registry, revision_store),
+ *  what is told (config_publisher). One thread.
  */
 #ifndef HOTPATH_CONFIG_FLOW_H
 #define HOTPATH_CONFIG_FLOW_H
@@ -21,7 +21,7 @@ typedef struct {
 typedef struct config_flow config_flow_t;
 
 /*  Opens everything; of a folder reads every file, and refuses to start on one that is not valid.
- * NULL with a sysexits code in *code and a line in `error`. */
+ *  NULL with a sysexits code in *code and a line in `error`. */
 config_flow_t *config_flow_new (const config_flow_options_t *options, int64_t now_ms,
                                 int64_t wall_ms, int *code, char *error, size_t error_size);
 void config_flow_destroy (config_flow_t **self_p);

@@ -1,7 +1,7 @@
 /*  config_publisher: the sockets of configd: PUB of snapshots, updates and beacons; PULL of
- * "snapshot wanted" and "applied" (config_wire.h). A subscriber that is too slow loses messages
- * (the PUB drops what is beyond its bound) and finds out by the sequence. One thread. Decides
- * nothing about configs.
+ *  "snapshot wanted" and "applied" (config_wire.h). A subscriber that is too slow loses messages
+ *  (the PUB drops what is beyond its bound) and finds out by the sequence. One thread. Decides
+ *  nothing about configs.
  */
 #ifndef HOTPATH_CONFIG_PUBLISHER_H
 #define HOTPATH_CONFIG_PUBLISHER_H
@@ -29,8 +29,8 @@ void config_publisher_update (config_publisher_t *self, const config_entry_t *en
 
 /*  Waits until a request comes, `fd` is readable (-1: none) or `timeout_ms` have passed. */
 void config_publisher_wait (config_publisher_t *self, int fd, long timeout_ms);
-/*  Answers requests (a bounded number), sends a beacon when it is time. Monotonic and wall clock in
- * ms. */
+/*  Answers requests (a bounded number), sends a beacon when it is time. Monotonic and wall clock
+ *  in ms. */
 void config_publisher_step (config_publisher_t *self, int64_t now_ms, int64_t wall_ms);
 
 #endif

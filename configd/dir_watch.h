@@ -1,7 +1,7 @@
 /*  dir_watch: the scenario files (`*.json`, not hidden) of one folder, followed by inotify: read
- * when closed after writing or moved in, told as left when deleted or moved out. Lost inotify
- * events, the folder replaced, Kubernetes' "..data" swapped: everything is read again. Judges no
- * document.
+ *  when closed after writing or moved in, told as left when deleted or moved out. Lost inotify
+ *  events, the folder replaced, Kubernetes' "..data" swapped: everything is read again. Judges no
+ *  document.
  */
 #ifndef HOTPATH_DIR_WATCH_H
 #define HOTPATH_DIR_WATCH_H
@@ -24,7 +24,7 @@ typedef struct {
 typedef struct dir_watch dir_watch_t;
 
 /*  Watches `folder`, without reading it yet. NULL with errno if it is no folder or cannot be
- * watched. */
+ *  watched. */
 dir_watch_t *dir_watch_new (const char *folder, const dir_listener_t *listener);
 void dir_watch_destroy (dir_watch_t **self_p);
 

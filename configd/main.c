@@ -1,5 +1,5 @@
 /*  hotpath-configd: every parameter of every scenario, from a folder or from MongoDB, validated,
- * with revisions that never go back, told to all processes within a second.
+ *  with revisions that never go back, told to all processes within a second.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -51,8 +51,8 @@ static void copy_plain (const bson_t *from, bson_t *to, int depth)
 }
 
 /*  Relaxed JSON of a document: its integers and finite doubles are plain numbers; NaN and the
- * infinities become objects, which no parameter takes. A document that has no JSON (invalid UTF-8)
- * becomes an empty text, which is not valid either. */
+ *  infinities become objects, which no parameter takes. A document that has no JSON (invalid
+ *  UTF-8) becomes an empty text, which is not valid either. */
 char *mongo_document_text (const bson_t *document, size_t *size)
 {
     bson_t plain = BSON_INITIALIZER;

@@ -8,9 +8,9 @@
 #include <stddef.h>
 
 /*  Relaxed JSON of a document, NUL-terminated, the caller's: its integers and finite doubles are
- * plain numbers, and so are its decimals; NaN and the infinities become objects, which no parameter
- * takes. A document that has no JSON (invalid UTF-8) becomes an empty text, which is not valid
- * either. */
+ *  plain numbers, and so are its decimals; NaN and the infinities become objects, which no
+ *  parameter takes. A document that has no JSON (invalid UTF-8) becomes an empty text, which is
+ *  not valid either. */
 char *mongo_document_text (const bson_t *document, size_t *size);
 
 /*  {"_id": …} as text, the caller's: the name of a document. NULL if it has none. */

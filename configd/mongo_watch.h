@@ -1,11 +1,12 @@
 /*  mongo_watch: the documents of one MongoDB collection, followed by a change stream where the
- * server has one, by polling elsewhere. The only file that knows libmongoc (BSON apart:
- *  mongo_document). A thread of its own
- * reads, and hands over through a pipe; callbacks come in the thread that calls mongo_watch_step.
+ *  server has one, by polling elsewhere. The only file that knows libmongoc (BSON apart:
+ *  mongo_document). A thread of its own reads, and hands over through a pipe; callbacks come in
+ *  the thread that calls mongo_watch_step.
  *
  *  Whatever goes wrong (network, a lost resume token, an invalidate, a dropped or renamed
- * collection) ends in a full read with a growing pause, never in an end. Reads tenant_id,
- * scenario_id, status and config.realtime_compute, nothing else; never writes. Judges no document.
+ *  collection) ends in a full read with a growing pause, never in an end. Reads tenant_id,
+ *  scenario_id, status and config.realtime_compute, nothing else; never writes. Judges no
+ *  document.
  */
 #ifndef HOTPATH_MONGO_WATCH_H
 #define HOTPATH_MONGO_WATCH_H
@@ -25,8 +26,8 @@ typedef struct {
 
 typedef struct mongo_watch mongo_watch_t;
 
-/*  Starts reading `collection` of `database`; polls every `poll_ms` where it must. NULL with a line
- * in `error` where the URL is not valid (it is not shown: it may hold a password). */
+/*  Starts reading `collection` of `database`; polls every `poll_ms` where it must. NULL with a
+ *  line in `error` where the URL is not valid (it is not shown: it may hold a password). */
 mongo_watch_t *mongo_watch_new (const char *url, const char *database, const char *collection,
                                 int64_t poll_ms, const mongo_listener_t *listener, char *error,
                                 size_t error_size);

@@ -1,6 +1,6 @@
 /*  registry: what is published of each scenario, and what should be: from it come revisions. A
- * change of the effective config takes the next number; nothing is told before it is durable. One
- * thread.
+ *  change of the effective config takes the next number; nothing is told before it is durable.
+ *  One thread.
  */
 #ifndef HOTPATH_REGISTRY_H
 #define HOTPATH_REGISTRY_H
@@ -16,11 +16,11 @@ registry_t *registry_new (revision_store_t *store);
 void registry_destroy (registry_t **self_p);
 
 /*  What a scenario should be from now on: an effective config, or (json absent) its last one. A
- * scenario that never had a config and gets none stays unknown. */
+ *  scenario that never had a config and gets none stays unknown. */
 void registry_want (registry_t *self, span_t tenant, span_t scenario, bool active, span_t json);
 
 /*  Makes durable whatever is wanted and not so yet, then calls `told` for each change of it.
- * Returns the number of changes; -1 if it could not be stored (then a later call tries again). */
+ *  Returns the number of changes; -1 if it could not be stored (then a later call tries again). */
 int registry_flush (registry_t *self, void (*told) (void *arg, const config_entry_t *entry),
                     void *arg);
 

@@ -1,5 +1,5 @@
 /*  revision_store: see revision_store.h. Keys: "meta"; 's' and the scenario's hash (8 bytes, big
- * endian).
+ *  endian).
  */
 #include "configd/revision_store.h"
 

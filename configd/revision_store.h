@@ -1,7 +1,7 @@
 /*  revision_store: revisions that never go back: per (tenant, scenario) the number, the effective
- * config and whether it was active, in an LMDB environment of its own under the state folder, with
- * the era (the wall clock when this record was begun). A lock keeps a second configd out. One
- * thread.
+ *  config and whether it was active, in an LMDB environment of its own under the state folder,
+ *  with the era (the wall clock when this record was begun). A lock keeps a second configd out.
+ *  One thread.
  */
 #ifndef HOTPATH_REVISION_STORE_H
 #define HOTPATH_REVISION_STORE_H
@@ -21,7 +21,7 @@ typedef struct {
 } revision_t;
 
 /*  Opens `folder` (made with its parents). `wall_ms` becomes the era of a new record. NULL with a
- * line in `error` otherwise (also: another process holds it, or its format is another). */
+ *  line in `error` otherwise (also: another process holds it, or its format is another). */
 revision_store_t *revision_store_open (const char *folder, int64_t wall_ms, char *error,
                                        size_t error_size);
 void revision_store_close (revision_store_t **self_p);
@@ -30,13 +30,13 @@ uint64_t revision_store_era (const revision_store_t *self);
 /*  Incarnation of this life of the publisher: above every earlier one of this record. */
 uint64_t revision_store_incarnation (const revision_store_t *self);
 
-/*  Calls `each` with every revision (spans hold for the call). -1 with a line in the log where one
- * cannot be read: it is left out. */
+/*  Calls `each` with every revision (spans hold for the call). -1 with a line in the log where
+ *  one cannot be read: it is left out. */
 int revision_store_load (revision_store_t *self,
                          void (*each) (void *arg, const revision_t *revision), void *arg);
 
 /*  Adds a revision to the transaction that is open, or to a new one. 0, or -1 (logged; the
- * transaction is gone, with all that was put into it). */
+ *  transaction is gone, with all that was put into it). */
 int revision_store_put (revision_store_t *self, const revision_t *revision);
 /*  Makes durable what was put. 0 (also with nothing put), or -1 (logged; nothing of it is kept). */
 int revision_store_commit (revision_store_t *self);

@@ -1,6 +1,6 @@
 /*  source_table: which document (a file, a MongoDB document) is whose config, and what follows:
- * none or an inactive one: the scenario does not run; one that is valid: its config; one that is
- * not valid, or several for one scenario: the last good stays. Pure.
+ *  none or an inactive one: the scenario does not run; one that is valid: its config; one that is
+ *  not valid, or several for one scenario: the last good stays. Pure.
  */
 #ifndef HOTPATH_SOURCE_TABLE_H
 #define HOTPATH_SOURCE_TABLE_H
@@ -36,7 +36,7 @@ void source_table_fail (source_table_t *self, const char *source, const char *re
 /*  It is gone. */
 void source_table_remove (source_table_t *self, const char *source);
 /*  It is gone, but may be back soon: counts as gone SOURCE_LEAVE_MS later; does not conflict
- * meanwhile. */
+ *  meanwhile. */
 void source_table_leave (source_table_t *self, const char *source, int64_t now_ms);
 /*  Removes what left long enough ago. */
 void source_table_step (source_table_t *self, int64_t now_ms);

@@ -67,11 +67,11 @@ packages_of () {    # mode
     [ "$os_version" = 12 ] || msgpack=libmsgpack-c-dev
     printf '%s\n' build-essential pkg-config ca-certificates libzmq3-dev libczmq-dev \
         librdkafka-dev libhiredis-dev libmongoc-dev "$msgpack" liblmdb-dev libxxhash-dev \
-        uthash-dev libcmocka-dev redis-server redis-tools
+        uthash-dev libcmocka-dev redis-server redis-tools python3
     [ "$os_version" = 12 ] || printf '%s\n' libyyjson-dev
     case $1 in
     test)
-        printf '%s\n' python3 python3-venv
+        printf '%s\n' python3-venv
         java_is_new_enough || printf '%s\n' default-jre-headless
         command -v mvn > /dev/null || printf '%s\n' maven
         ;;

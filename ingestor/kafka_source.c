@@ -13,15 +13,14 @@
 #include "common/event.h"
 #include "common/log.h"
 #include "common/memory.h"
+#include "ingestor/kafka_begin.h"
 #include "ingestor/kafka_client.h"
-#include "ingestor/kafka_table.h"
+#include "ingestor/kafka_fetch.h"
+#include "ingestor/kafka_group.h"
 
 enum {
-    COMMIT_INTERVAL_MS = 1000,
     LAST_COMMIT_MS_MAX = 5000,
-    FIRST_COMMIT_MS_MAX = 2000,
     BATCHES_PER_POLL_MAX = 4,
-    SERVED_PER_POLL_MAX = 16,
     VALUE_HEAD_BYTES = 64 << 10, /* what is given of a value beyond the cap */
 };
 
@@ -47,19 +46,6 @@ static const kafka_default_t defaults[] = {
     {NULL, NULL, false},
 };
 
-typedef struct {
-    source_t base;
-    source_events_t events;
-    rd_kafka_t *handle;
-    rd_kafka_queue_t *group_queue;
-    int wake; /* an eventfd that librdkafka writes when something comes */
-    kafka_table_t table;
-    uint32_t turn; /* the partition that read last */
-    bool once, closing;
-    kafka_from_t from;
-    int64_t from_time_ms, list_interval_ms, listed_ms, committed_ms;
-} kafka_source_t;
-
 static kafka_source_t *self_of (source_t *base)
 {
     return (kafka_source_t *)base;
@@ -74,199 +60,6 @@ static kafka_partition_t *partition_at (const kafka_source_t *self, uint32_t ind
 {
     CHECK (index < self->table.count);
     return self->table.partitions[index];
-}
-
-/*  ---- librdkafka's side of a partition ---- */
-
-static const uint64_t wake_payload = 1;
-
-/*  Gives the partition a queue of its own: only messages of it come there, callbacks never. */
-static void take_queue (kafka_source_t *self, kafka_partition_t *partition)
-{
-    if (partition->queue)
-        return;
-    partition->queue =
-        rd_kafka_queue_get_partition (self->handle, partition->topic, partition->number);
-    if (!partition->queue)
-        return;
-    rd_kafka_queue_forward (partition->queue, NULL);
-    rd_kafka_queue_io_event_enable (partition->queue, self->wake, &wake_payload,
-                                    sizeof wake_payload);
-}
-
-/*  What is left in the queue (an error of a deleted topic) refers to librdkafka's partition, which
- *  refers to the queue: without this the handle could not be destroyed. */
-static void release_queue (kafka_partition_t *partition)
-{
-    if (!partition->queue)
-        return;
-    do {
-        kafka_partition_drop_batch (partition);
-        ssize_t count = rd_kafka_consume_batch_queue (partition->queue, 0, partition->batch,
-                                                      KAFKA_BATCH_MAX);
-        partition->to = count > 0 ? (uint32_t) count : 0;
-    } while (partition->to);
-    rd_kafka_queue_destroy (partition->queue);
-    partition->queue = NULL;
-}
-
-static rd_kafka_topic_partition_list_t *list_of (const kafka_partition_t *partition, int64_t offset)
-{
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new (1);
-    rd_kafka_topic_partition_list_add (list, partition->topic, partition->number)->offset = offset;
-    return list;
-}
-
-/*  Logs and frees an error; OUTCOME_OK where there was none. */
-static outcome_t outcome_of (rd_kafka_error_t *error, const kafka_partition_t *partition)
-{
-    if (!error)
-        return OUTCOME_OK;
-    log_warning ("Kafka: cannot begin a partition now; trying again",
-                 F_STR ("partition", partition->name),
-                 F_STR ("error", rd_kafka_error_string (error)));
-    rd_kafka_error_destroy (error);
-    return OUTCOME_RETRY;
-}
-
-static void stop_fetching (kafka_source_t *self, kafka_partition_t *partition)
-{
-    kafka_partition_drop_batch (partition);
-    partition->started = partition->active = partition->failed = false;
-    partition->seek_to = -1;
-    if (!partition->fetching)
-        return;
-    partition->fetching = false;
-    rd_kafka_topic_partition_list_t *list = list_of (partition, RD_KAFKA_OFFSET_INVALID);
-    outcome_of (rd_kafka_incremental_unassign (self->handle, list), partition);
-    rd_kafka_topic_partition_list_destroy (list);
-}
-
-static outcome_t seek (kafka_source_t *self, kafka_partition_t *partition, int64_t offset)
-{
-    rd_kafka_topic_partition_list_t *list = list_of (partition, offset);
-    /*  With timeout 0 it does not wait; what was fetched before is outdated at once. */
-    outcome_t outcome = outcome_of (rd_kafka_seek_partitions (self->handle, list, 0), partition);
-    rd_kafka_topic_partition_list_destroy (list);
-    partition->seek_to = -1;
-    return outcome;
-}
-
-/*  Lets it fetch from an offset. */
-static outcome_t fetch_from (kafka_source_t *self, kafka_partition_t *partition, int64_t offset)
-{
-    if (partition->failed)
-        stop_fetching (self, partition);
-    kafka_partition_drop_batch (partition);
-    if (partition->fetching && partition->active)
-        return seek (self, partition, offset);
-    if (partition->fetching) {
-        partition->seek_to = offset;
-        return OUTCOME_OK;
-    }
-    take_queue (self, partition);
-    if (!partition->queue)
-        return OUTCOME_RETRY;
-    rd_kafka_topic_partition_list_t *list = list_of (partition, offset);
-    outcome_t outcome = outcome_of (rd_kafka_incremental_assign (self->handle, list), partition);
-    rd_kafka_topic_partition_list_destroy (list);
-    partition->fetching = outcome == OUTCOME_OK;
-    return outcome;
-}
-
-/*  ---- the group ---- */
-
-/*  Called by rd_kafka_consumer_poll: the group gives or takes partitions. A given one is not
- * fetched before it is started; the empty call tells librdkafka that the rebalance is done. */
-static void rebalance (rd_kafka_t *handle, rd_kafka_resp_err_t code,
-                       rd_kafka_topic_partition_list_t *partitions, void *opaque)
-{
-    kafka_source_t *self = opaque;
-    bool gives = code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
-    rd_kafka_topic_partition_list_t *fetched = rd_kafka_topic_partition_list_new (partitions->cnt);
-    for (int i = 0; i < partitions->cnt; i++) {
-        const rd_kafka_topic_partition_t *entry = &partitions->elems[i];
-        kafka_partition_t *partition =
-            kafka_table_get (&self->table, entry->topic, entry->partition);
-        partition->own = gives;
-        if (gives)
-            continue;
-        if (partition->fetching)
-            rd_kafka_topic_partition_list_add (fetched, entry->topic, entry->partition);
-        partition->fetching = false;
-        stop_fetching (self, partition);
-        partition->origin_asked = false;
-        partition->durable = partition->committed = -1;
-        if (partition->told && !self->closing)
-            self->events.revoked (self->events.arg, partition->index);
-        partition->told = false;
-    }
-    rd_kafka_error_t *error = gives ? rd_kafka_incremental_assign (handle, fetched)
-                                    : rd_kafka_incremental_unassign (handle, fetched);
-    if (error) {
-        log_error ("Kafka: rebalance failed", F_STR ("error", rd_kafka_error_string (error)));
-        rd_kafka_error_destroy (error);
-    }
-    log_info (gives ? "Kafka: partitions assigned" : "Kafka: partitions revoked",
-              F_INT ("count", partitions->cnt));
-    rd_kafka_topic_partition_list_destroy (fetched);
-}
-
-static void on_commit (rd_kafka_t *handle, rd_kafka_resp_err_t code,
-                       rd_kafka_topic_partition_list_t *offsets, void *opaque)
-{
-    (void)handle;
-    kafka_source_t *self = opaque;
-    if (!code || code == RD_KAFKA_RESP_ERR__NO_OFFSET || self->closing)
-        return;
-    log_warning ("Kafka: commit failed; trying again", F_STR ("error", rd_kafka_err2str (code)));
-    for (int i = 0; offsets && i < offsets->cnt; i++) {
-        kafka_partition_t *partition =
-            kafka_table_get (&self->table, offsets->elems[i].topic, offsets->elems[i].partition);
-        partition->committed = -1;
-    }
-}
-
-static rd_kafka_topic_partition_list_t *due_commits (const kafka_source_t *self)
-{
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new (16);
-    for (uint32_t i = 0; i < self->table.count; i++) {
-        kafka_partition_t *partition = self->table.partitions[i];
-        if (!partition->own || partition->durable <= partition->committed ||
-            !partition->origin_asked)
-            continue;
-        partition->committed = partition->durable;
-        kafka_offsets_add_commit (list, kafka_partition_place (partition), partition->durable,
-                                  partition->origin);
-    }
-    return list;
-}
-
-static void commit_due (kafka_source_t *self, int64_t now_ms)
-{
-    if (now_ms - self->committed_ms < COMMIT_INTERVAL_MS)
-        return;
-    self->committed_ms = now_ms;
-    rd_kafka_topic_partition_list_t *list = due_commits (self);
-    if (list->cnt) {
-        rd_kafka_resp_err_t code = rd_kafka_commit (self->handle, list, 1);
-        if (code)
-            on_commit (self->handle, code, list, self);
-    }
-    rd_kafka_topic_partition_list_destroy (list);
-}
-
-/*  Serves the group: rebalances, answers to commits, errors. */
-static void serve_group (kafka_source_t *self)
-{
-    for (int i = 0; i < SERVED_PER_POLL_MAX; i++) {
-        rd_kafka_message_t *message = rd_kafka_consumer_poll (self->handle, 0);
-        if (!message)
-            return;
-        if (message->err)
-            log_warning ("Kafka: consumer", F_STR ("error", rd_kafka_message_errstr (message)));
-        rd_kafka_message_destroy (message);
-    }
 }
 
 static void list_again (kafka_source_t *self, int64_t now_ms)
@@ -303,14 +96,6 @@ static void tell_list (kafka_source_t *self)
 }
 
 /*  ---- reading ---- */
-
-static void lose (kafka_partition_t *partition, int64_t wanted, int64_t oldest, int64_t end)
-{
-    partition->lost = true;
-    partition->lost_wanted = wanted;
-    partition->lost_oldest = oldest;
-    partition->lost_end = end;
-}
 
 static void tell_lost (kafka_source_t *self, kafka_partition_t *partition)
 {
@@ -382,7 +167,7 @@ static void take_error (kafka_source_t *self, kafka_partition_t *partition,
     partition->failed = true;
     int64_t oldest = -1, end = -1;
     kafka_offsets_range (self->handle, kafka_partition_place (partition), &oldest, &end);
-    lose (partition, partition->position, oldest, end);
+    kafka_partition_lose (partition, partition->position, oldest, end);
 }
 
 static void take_message (kafka_source_t *self, kafka_partition_t *partition,
@@ -390,7 +175,7 @@ static void take_message (kafka_source_t *self, kafka_partition_t *partition,
 {
     partition->active = true;
     if (partition->seek_to >= 0) {
-        seek (self, partition, partition->seek_to);
+        kafka_fetch_seek (self, partition, partition->seek_to);
         kafka_partition_drop_batch (partition);
         return;
     }
@@ -402,6 +187,15 @@ static void take_message (kafka_source_t *self, kafka_partition_t *partition,
             reach (self, partition, message->offset, true);
     } else
         take_error (self, partition, message);
+}
+
+static void refill (kafka_source_t *self, kafka_partition_t *partition)
+{
+    int64_t bytes = 0;
+    for (uint32_t i = 0; i < partition->to; i++)
+        bytes += (int64_t)partition->batch[i]->len;
+    if (partition->to)
+        kafka_fetch_refill (self, partition, bytes, partition->to);
 }
 
 /*  Gives a batch of one partition; a callback may pause it (the rest waits) or start it anew (the
@@ -421,6 +215,7 @@ static bool read_batch (kafka_source_t *self, kafka_partition_t *partition)
             rd_kafka_consume_batch_queue (partition->queue, 0, partition->batch, KAFKA_BATCH_MAX);
         partition->from = 0;
         partition->to = count > 0 ? (uint32_t)count : 0;
+        refill (self, partition);
     }
     bool some = partition->from < partition->to;
     while (partition->from < partition->to && !partition->paused && !partition->done) {
@@ -457,10 +252,10 @@ static void do_poll (source_t *base, int timeout_ms)
     if (read (self->wake, &wakes, sizeof wakes) < 0 && errno != EAGAIN)
         log_error ("cannot read an eventfd", F_STR ("error", strerror (errno)));
     int64_t now_ms = clock_ms ();
-    serve_group (self);
+    kafka_group_serve (self);
     list_again (self, now_ms);
     tell_list (self);
-    commit_due (self, now_ms);
+    kafka_group_commit (self, now_ms);
     if (read_some (self) || timeout_ms <= 0)
         return;
     struct pollfd wait = {.fd = self->wake, .events = POLLIN};
@@ -485,77 +280,6 @@ static bool do_partition_listed (const source_t *base, uint32_t index)
     return is_listed (self, partition_at (self, index));
 }
 
-/*  Where the group begins for the first time; committed at once, so that it stays so. */
-static outcome_t begin_origin (kafka_source_t *self, kafka_partition_t *partition, int64_t oldest,
-                               int64_t end)
-{
-    kafka_place_t place = kafka_partition_place (partition);
-    int64_t origin = self->from == KAFKA_FROM_LATEST ? end : oldest;
-    if (self->from == KAFKA_FROM_TIME &&
-        kafka_offsets_at_time (self->handle, place, self->from_time_ms, end, &origin))
-        return OUTCOME_RETRY;
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new (1);
-    kafka_offsets_add_commit (list, place, origin, origin);
-    outcome_t outcome = kafka_offsets_commit_now (self->handle, list, FIRST_COMMIT_MS_MAX);
-    rd_kafka_topic_partition_list_destroy (list);
-    if (outcome == OUTCOME_OK) {
-        partition->origin = origin;
-        partition->origin_asked = true;
-        partition->committed = origin;
-    }
-    return outcome;
-}
-
-/*  Finds where the group began. Its commits may have none of ours: then where they are, and where
- * they have expired though a vector goes on, the oldest offset. */
-static outcome_t find_origin (kafka_source_t *self, kafka_partition_t *partition, bool from_oldest,
-                              int64_t oldest, int64_t end)
-{
-    if (partition->origin_asked)
-        return OUTCOME_OK;
-    int64_t committed, origin;
-    outcome_t outcome = kafka_offsets_committed (self->handle, kafka_partition_place (partition),
-                                                 &committed, &origin);
-    if (outcome != OUTCOME_OK)
-        return outcome;
-    if (committed < 0 && from_oldest)
-        return begin_origin (self, partition, oldest, end);
-    partition->origin = origin >= 0 ? origin : committed >= 0 ? committed : oldest;
-    partition->origin_asked = true;
-    return OUTCOME_OK;
-}
-
-static outcome_t ask_and_start (kafka_source_t *self, kafka_partition_t *partition, int64_t offset,
-                                int64_t *base, bool *base_lost)
-{
-    int64_t oldest, end;
-    bool from_oldest = offset == SOURCE_OLDEST;
-    outcome_t outcome =
-        kafka_offsets_range (self->handle, kafka_partition_place (partition), &oldest, &end);
-    if (outcome == OUTCOME_OK)
-        outcome = find_origin (self, partition, from_oldest, oldest, end);
-    if (outcome != OUTCOME_OK)
-        return outcome;
-    if (from_oldest)
-        offset = partition->origin > oldest ? partition->origin : oldest;
-    if (offset >= oldest && offset <= end) {
-        outcome = fetch_from (self, partition, offset);
-        if (outcome != OUTCOME_OK)
-            return outcome;
-        partition->lost = false;
-    } else {
-        kafka_partition_drop_batch (partition);
-        lose (partition, offset, oldest, end);
-    }
-    partition->started = true;
-    partition->done = false;
-    partition->position = offset;
-    partition->end_told = -1;
-    *base = offset;
-    *base_lost = from_oldest && offset > 0;
-    return OUTCOME_OK;
-}
-
 static outcome_t do_start (source_t *source, uint32_t index, int64_t offset, int64_t *base,
                            bool *base_lost)
 {
@@ -565,8 +289,8 @@ static outcome_t do_start (source_t *source, uint32_t index, int64_t offset, int
         return OUTCOME_RETRY;
     int64_t ignored_base;
     bool ignored_lost;
-    outcome_t outcome = ask_and_start (self, partition, offset, base ? base : &ignored_base,
-                                       base_lost ? base_lost : &ignored_lost);
+    outcome_t outcome = kafka_begin_start (self, partition, offset, base ? base : &ignored_base,
+                                           base_lost ? base_lost : &ignored_lost);
     partition->ask_after_ms = outcome == OUTCOME_OK ? 0 : clock_ms () + KAFKA_ASK_MS_MAX;
     return outcome;
 }
@@ -609,13 +333,13 @@ static void do_destroy (source_t **base_p)
         for (uint32_t i = 0; i < self->table.count; i++)
             if (self->table.partitions[i]->durable >= 0)
                 self->table.partitions[i]->committed = -1;
-        rd_kafka_topic_partition_list_t *list = due_commits (self);
+        rd_kafka_topic_partition_list_t *list = kafka_group_due_commits (self);
         kafka_offsets_commit_now (self->handle, list, LAST_COMMIT_MS_MAX);
         rd_kafka_topic_partition_list_destroy (list);
         rd_kafka_consumer_close (self->handle);
     }
     for (uint32_t i = 0; i < self->table.count; i++)
-        release_queue (self->table.partitions[i]);
+        kafka_fetch_release (self->table.partitions[i]);
     if (self->group_queue)
         rd_kafka_queue_destroy (self->group_queue);
     if (self->handle)
@@ -670,15 +394,15 @@ static int make_handle (kafka_source_t *self, const kafka_source_settings_t *set
         return EX_USAGE;
     }
     rd_kafka_conf_set_opaque (conf, self);
-    rd_kafka_conf_set_rebalance_cb (conf, rebalance);
-    rd_kafka_conf_set_offset_commit_cb (conf, on_commit);
+    rd_kafka_conf_set_rebalance_cb (conf, kafka_group_rebalance);
+    rd_kafka_conf_set_offset_commit_cb (conf, kafka_group_on_commit);
     self->handle = kafka_client_new (RD_KAFKA_CONSUMER, &conf, error, error_size);
     if (!self->handle)
         return EX_USAGE;
     rd_kafka_poll_set_consumer (self->handle);
     self->group_queue = rd_kafka_queue_get_consumer (self->handle);
-    rd_kafka_queue_io_event_enable (self->group_queue, self->wake, &wake_payload,
-                                    sizeof wake_payload);
+    rd_kafka_queue_io_event_enable (self->group_queue, self->wake, &kafka_fetch_wake_payload,
+                                    sizeof kafka_fetch_wake_payload);
     return 0;
 }
 

@@ -114,3 +114,12 @@ outcome_t kafka_table_list (kafka_table_t *self, rd_kafka_t *handle, int timeout
     rd_kafka_metadata_destroy (found);
     return OUTCOME_OK;
 }
+
+void kafka_partition_lose (kafka_partition_t *partition, int64_t wanted, int64_t oldest,
+                           int64_t end)
+{
+    partition->lost = true;
+    partition->lost_wanted = wanted;
+    partition->lost_oldest = oldest;
+    partition->lost_end = end;
+}

@@ -39,6 +39,7 @@ typedef struct {
     rd_kafka_queue_t *queue;
     rd_kafka_message_t *batch[KAFKA_BATCH_MAX]; /* fetched and not yet given: [from .. to) */
     uint32_t from, to;
+    int64_t queued_peak_bytes; /* most that was queued since its broker's thread was woken */
 } kafka_partition_t;
 
 typedef struct {
@@ -62,6 +63,9 @@ outcome_t kafka_table_list (kafka_table_t *self, rd_kafka_t *handle, int timeout
                             rd_kafka_resp_err_t *code);
 /*  Releases the messages that were fetched and not given. */
 void kafka_partition_drop_batch (kafka_partition_t *self);
+/*  Its start offset is not there: to be told by the next poll. */
+void kafka_partition_lose (kafka_partition_t *partition, int64_t wanted, int64_t oldest,
+                           int64_t end);
 static inline kafka_place_t kafka_partition_place (const kafka_partition_t *self)
 {
     return (kafka_place_t){self->topic, self->number};

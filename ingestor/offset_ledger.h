@@ -36,6 +36,8 @@ typedef struct {
     bool owned;           /* assigned to this ingestor */
     bool started;         /* the source gives records from `position` on */
     bool stopped;         /* lost offsets: stands still until told */
+    bool skip_to_oldest;  /* lost offsets: told to go on at the oldest kept one */
+    bool restart;         /* a slot stands below the position: it must be read again from there */
     bool at_end;          /* has reached its present end; with --once: has ended */
     int64_t position;     /* every offset below was read and routed */
     int64_t greatest_ms;  /* greatest valid event time before it */

@@ -120,6 +120,7 @@ static bool frame_valid (const owners_t *self, cursor_t frame)
     wire_shard_t shard;
     wire_entry_t entry;
     wire_rewind_t rewind;
+    uint32_t least = 0; /* shards ascend: each is named once, as owners_take has room for */
     wire_read_announce (&frame, &head);
     for (uint32_t i = 0; i < head.partition_count && !frame.failed; i++)
         wire_read_known_partition (&frame, &known);
@@ -127,8 +128,10 @@ static bool frame_valid (const owners_t *self, cursor_t frame)
         wire_read_shard (&frame, &shard);
         for (uint32_t at = 0; at < shard.entry_count && !frame.failed; at++)
             read_entry (&frame, &head, &entry);
-        if (head.shards_total == self->shard_count && shard.shard >= self->shard_count)
+        if (shard.shard < least ||
+            (head.shards_total == self->shard_count && shard.shard >= self->shard_count))
             frame.failed = true;
+        least = shard.shard + 1;
     }
     for (uint32_t i = 0; i < head.rewind_count && !frame.failed; i++) {
         wire_read_rewind (&frame, &rewind);

@@ -10,30 +10,14 @@
 #include "common/memory.h"
 #include "profiler/profile_due.h"
 #include "profiler/profile_record.h"
+#include "profiler/profile_scenarios.h"
 #include "profiler/profile_users.h"
-
-enum { NUMBER_NONE = UINT32_MAX };
-
-/*  A scenario as this table has it: copies, since an old config may go at any revision. */
-typedef struct {
-    uint64_t hash;
-    const live_scenario_t *live; /* NULL: not configured now */
-    const scenario_config_t *config;
-    uint64_t era, number;
-    int64_t update_ms; /* 0: it never had a config */
-    uint32_t user_count;
-    profile_rules_t rules;
-    profile_weights_t weights;
-} scenario_t;
 
 struct profile_table {
     profile_table_setup_t setup;
     profile_shared_t shared;
     profile_users_t users;
-    scenario_t **scenarios; /* stable: rules point to their weights */
-    uint32_t scenario_count, scenario_capacity;
-    uint32_t *by_live; /* number by live_scenario's index, or NUMBER_NONE */
-    uint32_t by_live_count;
+    profile_scenarios_t scenarios;
     profile_due_t due, held;
     uint32_t *changed; /* slots to collect, each once */
     size_t changed_count, changed_capacity;
@@ -64,12 +48,7 @@ void profile_table_destroy (profile_table_t **self_p)
             profile_free (&self->users.list[i]->profile, &self->shared);
     profile_users_free (&self->users);
     profile_strings_destroy (&self->shared.strings);
-    for (uint32_t i = 0; i < self->scenario_count; i++) {
-        profile_weights_free (&self->scenarios[i]->weights);
-        free (self->scenarios[i]);
-    }
-    free (self->scenarios);
-    free (self->by_live);
+    profile_scenarios_free (&self->scenarios);
     profile_due_free (&self->due);
     profile_due_free (&self->held);
     free (self->changed);
@@ -99,38 +78,12 @@ static void make_key (const profile_table_t *self, const profile_user_t *user, c
                       uint8_t *key)
 {
     key[0] = (uint8_t)kind;
-    put_hash (key + 1, self->scenarios[user->scenario]->hash);
+    put_hash (key + 1, self->scenarios.list[user->scenario]->hash);
     put_hash (key + 9, user->hash);
     key[17] = user->collision;
 }
 
 /*  ---- scenarios ---- */
-
-static uint32_t find_scenario (const profile_table_t *self, uint64_t hash)
-{
-    for (uint32_t i = self->scenario_count; i-- > 0;) /* stored keys come in order: the last fits */
-        if (self->scenarios[i]->hash == hash)
-            return i;
-    return NUMBER_NONE;
-}
-
-static uint32_t take_scenario (profile_table_t *self, uint64_t hash)
-{
-    uint32_t number = find_scenario (self, hash);
-    if (number != NUMBER_NONE)
-        return number;
-    if (self->scenario_count == self->scenario_capacity) {
-        self->scenario_capacity = self->scenario_capacity ? self->scenario_capacity * 2 : 16;
-        self->scenarios =
-            memory_resize (self->scenarios, self->scenario_capacity * sizeof *self->scenarios);
-    }
-    scenario_t *scenario = memory_new (sizeof *scenario);
-    scenario->hash = hash;
-    scenario->rules.weights = &scenario->weights;
-    profile_weights_set (&scenario->weights, self->setup.actions, NULL);
-    self->scenarios[self->scenario_count] = scenario;
-    return self->scenario_count++;
-}
 
 static void schedule (profile_table_t *self, uint32_t slot);
 
@@ -154,42 +107,16 @@ static void schedule_again (profile_table_t *self, uint32_t number)
     }
 }
 
-/*  Takes over what is new in a scenario's config. True: its changed users' places are other ones
- * now. */
-static bool follow (profile_table_t *self, uint32_t number, const live_scenario_t *live)
+static void follow (profile_table_t *self, uint32_t number, const live_scenario_t *live)
 {
-    scenario_t *scenario = self->scenarios[number];
-    scenario->live = live;
-    if (!live || !live->config ||
-        (scenario->config == live->config && scenario->era == live->era &&
-         scenario->number == live->number))
-        return false;
-    const config_profile_t *profile = &live->config->profile;
-    int64_t update_ms = scenario->update_ms;
-    scenario->config = live->config;
-    scenario->era = live->era;
-    scenario->number = live->number;
-    scenario->update_ms = profile->update_ms;
-    scenario->rules.period_ms = profile->decay_period_ms;
-    scenario->rules.recent_items = profile->recent_items;
-    profile_weights_set (&scenario->weights, self->setup.actions, &profile->weights);
-    return scenario->user_count && update_ms != scenario->update_ms;
+    if (profile_scenarios_follow (&self->scenarios, number, live))
+        schedule_again (self, number);
 }
 
 static uint32_t scenario_of (profile_table_t *self, const live_scenario_t *live)
 {
-    if (live->index >= self->by_live_count) {
-        uint32_t count = (live->index + 1) * 2;
-        self->by_live = memory_resize (self->by_live, count * sizeof *self->by_live);
-        for (uint32_t i = self->by_live_count; i < count; i++)
-            self->by_live[i] = NUMBER_NONE;
-        self->by_live_count = count;
-    }
-    if (self->by_live[live->index] == NUMBER_NONE)
-        self->by_live[live->index] = take_scenario (self, live->hash);
-    uint32_t number = self->by_live[live->index];
-    if (follow (self, number, live))
-        schedule_again (self, number);
+    uint32_t number = profile_scenarios_of (&self->scenarios, live, self->setup.actions);
+    follow (self, number, live);
     return number;
 }
 
@@ -207,7 +134,7 @@ static int64_t next_due (int64_t base_ms, uint64_t hash, int64_t update_ms)
 static void schedule (profile_table_t *self, uint32_t slot)
 {
     profile_user_t *user = self->users.list[slot];
-    int64_t update_ms = self->scenarios[user->scenario]->update_ms;
+    int64_t update_ms = self->scenarios.list[user->scenario]->update_ms;
     if (!update_ms)
         return; /* follow () schedules it when its config comes */
     int64_t base_ms = self->watermark_ms;
@@ -269,7 +196,7 @@ static void owe_due (profile_table_t *self)
 
 static bool expired (const profile_table_t *self, const profile_user_t *user)
 {
-    const scenario_t *scenario = self->scenarios[user->scenario];
+    const profile_scenario_t *scenario = self->scenarios.list[user->scenario];
     double period_ms = scenario->update_ms ? scenario->rules.period_ms : user->profile.period_ms;
     return profile_expired (&user->profile, period_ms, self->watermark_ms);
 }
@@ -279,7 +206,7 @@ static void drop_expired (profile_table_t *self, uint32_t slot)
     profile_user_t *user = self->users.list[slot];
     if (!user || user->queued || user->changed || !expired (self, user))
         return;
-    if (user->dirty && self->scenarios[user->scenario]->update_ms)
+    if (user->dirty && self->scenarios.list[user->scenario]->update_ms)
         return;
     uint8_t key[PROFILE_KEY_BYTES];
     make_key (self, user, 'p', key);
@@ -288,7 +215,7 @@ static void drop_expired (profile_table_t *self, uint32_t slot)
     make_key (self, user, 'c', key);
     buffer_append (&self->deleted, key, sizeof key);
     profile_free (&user->profile, &self->shared);
-    self->scenarios[user->scenario]->user_count--;
+    self->scenarios.list[user->scenario]->user_count--;
     self->id_bytes -= (uint64_t)user->id_size + 1;
     profile_users_remove (&self->users, slot);
     self->dropped++;
@@ -327,7 +254,7 @@ static void take_time (profile_table_t *self, const stage_time_t *time)
 static uint32_t add_user (profile_table_t *self, uint32_t number, uint64_t hash, span_t id,
                           uint8_t collision)
 {
-    self->scenarios[number]->user_count++;
+    self->scenarios.list[number]->user_count++;
     self->id_bytes += id.size + 1;
     return profile_users_add (&self->users, number, hash, id, collision);
 }
@@ -337,7 +264,8 @@ int profile_table_load (profile_table_t *self, const uint8_t *key, size_t key_si
 {
     if (key_size != PROFILE_KEY_BYTES || key[0] != 'c')
         return -1;
-    uint32_t number = take_scenario (self, get_hash (key + 1));
+    uint32_t number =
+        profile_scenarios_take (&self->scenarios, get_hash (key + 1), self->setup.actions);
     uint64_t hash = get_hash (key + 9);
     profile_t profile;
     span_t id;
@@ -360,8 +288,10 @@ void profile_table_loaded (profile_table_t *self, const stage_time_t *time)
 {
     take_time (self, time);
     self->swept_ms = time->now_ms;
-    for (uint32_t i = 0; i < self->scenario_count; i++)
-        follow (self, i, self->setup.find (self->setup.find_arg, self->scenarios[i]->hash));
+    for (uint32_t i = 0; i < self->scenarios.count; i++)
+        profile_scenarios_follow (
+            &self->scenarios, i,
+            self->setup.find (self->setup.find_arg, self->scenarios.list[i]->hash));
     for (uint32_t i = 0; i < self->users.slot_count; i++)
         if (self->users.list[i] && self->users.list[i]->dirty)
             schedule (self, i);
@@ -370,7 +300,7 @@ void profile_table_loaded (profile_table_t *self, const stage_time_t *time)
 apply_t profile_table_apply (profile_table_t *self, const stage_event_t *event)
 {
     uint32_t number = scenario_of (self, event->scenario);
-    scenario_t *scenario = self->scenarios[number];
+    profile_scenario_t *scenario = self->scenarios.list[number];
     CHECK (scenario->update_ms); /* stage.h: the scenario has a config */
     uint32_t slot = profile_users_find (&self->users, number, event->key_hash, event->user);
     if (slot == PROFILE_SLOT_NONE) {
@@ -410,7 +340,7 @@ void profile_table_finish (profile_table_t *self, const stage_time_t *time)
         if (!user)
             continue;
         user->queued = false;
-        if (user->dirty && self->scenarios[user->scenario]->update_ms)
+        if (user->dirty && self->scenarios.list[user->scenario]->update_ms)
             owe (self, i);
     }
 }
@@ -447,7 +377,7 @@ void profile_table_refresh (profile_table_t *self, const stage_time_t *time)
         const profile_user_t *user = self->users.list[i];
         if (!user || expired (self, user))
             continue;
-        const live_scenario_t *live = self->scenarios[user->scenario]->live;
+        const live_scenario_t *live = self->scenarios.list[user->scenario]->live;
         if (live && live->active && live->config && live->config->profile.enabled)
             list[count++] = (newest_t){user->profile.newest_ms, user->hash, i};
     }
@@ -483,11 +413,10 @@ bool profile_table_view (profile_table_t *self, const uint8_t *key, size_t key_s
         return false;
     uint64_t scenario_hash = get_hash (key + 1);
     const live_scenario_t *live = self->setup.find (self->setup.find_arg, scenario_hash);
-    uint32_t number = find_scenario (self, scenario_hash);
-    if (!live || !live->config || number == NUMBER_NONE)
+    uint32_t number = profile_scenarios_find (&self->scenarios, scenario_hash);
+    if (!live || !live->config || number == PROFILE_SCENARIO_NONE)
         return false;
-    if (follow (self, number, live))
-        schedule_again (self, number);
+    follow (self, number, live);
     uint32_t slot = profile_users_find_key (&self->users, number, get_hash (key + 9), key[17]);
     if (slot == PROFILE_SLOT_NONE)
         return false;
@@ -496,7 +425,7 @@ bool profile_table_view (profile_table_t *self, const uint8_t *key, size_t key_s
                              .user = profile_user_id (user),
                              .profile = &user->profile,
                              .shared = &self->shared,
-                             .weights = &self->scenarios[number]->weights};
+                             .weights = &self->scenarios.list[number]->weights};
     return true;
 }
 

@@ -72,6 +72,16 @@ void commands_append (commands_t *self, const command_t *command)
     self->count++;
 }
 
+void commands_append_words (commands_t *self, const char *const *words)
+{
+    command_t command = {0};
+    command_begin (&command, words[0]);
+    for (size_t i = 1; words[i]; i++)
+        command_add_text (&command, words[i]);
+    commands_append (self, &command);
+    command_free (&command);
+}
+
 void commands_join (commands_t *self, const commands_t *other)
 {
     buffer_append (&self->bytes, other->bytes.bytes, other->bytes.size);

@@ -1,7 +1,8 @@
-/*  commands: Redis commands as bytes on the wire (RESP arrays of bulk strings), ready to be pipelined.
+/*  commands: Redis commands as bytes on the wire (RESP arrays of bulk strings), ready to be
+ * pipelined.
  *
- *  A command is built argument by argument, since the count of its members is often known only at the
- *  end. Pure: it sends nothing and knows no key or command of its own.
+ *  A command is built argument by argument, since the count of its members is often known only at
+ * the end. Pure: it sends nothing and knows no key or command of its own.
  */
 #ifndef HOTPATH_SINK_COMMANDS_H
 #define HOTPATH_SINK_COMMANDS_H
@@ -37,6 +38,8 @@ void command_free (command_t *self);
 
 /*  Appends the command; it may go on to be used for the next one. */
 void commands_append (commands_t *self, const command_t *command);
+/*  Appends one command of NUL-terminated words; NULL ends them. */
+void commands_append_words (commands_t *self, const char *const *words);
 /*  Appends all commands of another list. */
 void commands_join (commands_t *self, const commands_t *other);
 void commands_clear (commands_t *self);

@@ -1,28 +1,12 @@
-/*  gather: see gather.h. The parts of a window are in gather_slot.c, keys and orders in gather_keys.c. */
-#include "sink/gather.h"
+/*  gather: see gather.h: orders, and when to publish. Parts that arrive are in gather_put.c, those
+ * of one window in gather_slot.c, keys and orders in gather_keys.c.
+ */
+#include "sink/gather_parts.h"
 
 #include <stdlib.h>
 
 #include "common/check.h"
 #include "common/memory.h"
-#include "common/scenario_config.h"
-
-/*  First in, first out, of keys; a key is in it once. */
-typedef struct {
-    gather_key_t **list;
-    size_t first, count, capacity;
-} key_queue_t;
-
-struct gather {
-    int64_t timeout_ms, tick_ms, sweep_ms;
-    gather_keys_t keys;
-    key_queue_t ready, lookups;
-    part_reader_t *reader;
-    token_list_t done;
-    size_t done_at; /* tokens before it are taken */
-    size_t bytes;
-    span_t *contents;
-};
 
 static void queue_push (key_queue_t *queue, gather_key_t *key)
 {
@@ -73,14 +57,14 @@ void gather_destroy (gather_t **self_p)
     *self_p = NULL;
 }
 
-static void make_ready (gather_t *self, gather_key_t *key)
+void gather_make_ready (gather_t *self, gather_key_t *key)
 {
     if (!key->queued)
         queue_push (&self->ready, key);
     key->queued = true;
 }
 
-static void want_lookup (gather_t *self, gather_key_t *key)
+void gather_want_lookup (gather_t *self, gather_key_t *key)
 {
     key->lookup = LOOKUP_WANTED;
     if (!key->lookup_queued)
@@ -88,156 +72,9 @@ static void want_lookup (gather_t *self, gather_key_t *key)
     key->lookup_queued = true;
 }
 
-static void drop_slot (gather_t *self, gather_key_t *key, uint32_t at)
+void gather_drop_slot (gather_t *self, gather_key_t *key, uint32_t at)
 {
     self->bytes -= gather_key_drop (key, at, &self->done);
-}
-
-/*  ---- taking parts ---- */
-
-/*  Learns history_windows and slide from a metrics block; -1: it is none. */
-static int learn_config (gather_key_t *key, span_t json, revision_t revision)
-{
-    if (key->metrics_json.bytes && span_equal (json, key->metrics_json)) {
-        if (revision_compare (revision, key->config_revision) > 0)
-            key->config_revision = revision;
-        return 0;
-    }
-    scenario_config_t *config = scenario_config_parse_metrics (json);
-    if (!config)
-        return -1;
-    if (!key->metrics_json.bytes || revision_compare (revision, key->config_revision) >= 0) {
-        free ((char *)key->metrics_json.bytes);
-        key->metrics_json = (span_t){memory_copy_string (json.bytes, json.size), json.size};
-        key->config_revision = revision;
-        key->history_windows = config->metrics.history_windows;
-        key->slide_ms = config->metrics.slide_ms;
-        gather_key_trim_windows (key);
-    }
-    scenario_config_destroy (&config);
-    return 0;
-}
-
-/*  A part whose window is no longer gathered: is it known to change nothing? */
-static bool is_stale (const gather_key_t *key, const result_header_t *header, span_t content,
-                      uint32_t shard)
-{
-    if (key->lookup != LOOKUP_DONE)
-        return false;
-    if (key->kind == RESULT_RANKING) {
-        result_order_t most = {.known = true,
-                               .lineage = key->lineage,
-                               .revision = header->revision,
-                               .window_end_ms = header->window_end_ms,
-                               .shards = UINT32_MAX};
-        return !result_order_replaces (&most, &key->order);
-    }
-    const gather_window_t *window = gather_key_window (key, header->window_end_ms);
-    if (!window)
-        return key->window_count > 0 && key->window_count >= key->history_windows &&
-               header->window_end_ms < key->windows[0].order.window_end_ms &&
-               key->windows[0].order.lineage == key->lineage;
-    if (window->order.lineage != key->lineage)
-        return false;
-    if (revision_compare (header->revision, window->order.revision) < 0)
-        return true;
-    return shard < window->hash_count && window->hashes[shard] == gather_slot_hash (header, content);
-}
-
-/*  Opens the slot of a window that belongs at index `at`; NULL: it is older than all that there is room for.
- *  Where nothing of the key was published for long (a shard is missing and windows come fast), the oldest
- *  is published as it is instead of dropped. */
-static gather_slot_t *open_slot (gather_t *self, gather_key_t *key, const wire_results_t *frame,
-                                 int64_t window_end_ms, uint32_t at, int64_t now_ms)
-{
-    uint32_t room = GATHER_RANKING_SLOTS_MAX;
-    if (key->kind == RESULT_METRICS)
-        room = key->history_windows > GATHER_METRICS_SLOTS_MIN ? key->history_windows
-                                                              : GATHER_METRICS_SLOTS_MIN;
-    while (key->slot_count >= room) {
-        if (at == 0)
-            return NULL;
-        gather_slot_t *oldest = key->slots[0];
-        if (oldest->dirty && now_ms - key->published_ms >= self->timeout_ms) {
-            oldest->forced = true;
-            make_ready (self, key);
-        }
-        if (oldest->dirty && oldest->forced && key->slot_count < room + 2)
-            break;
-        drop_slot (self, key, 0);
-        at--;
-    }
-    gather_slot_t *slot = gather_slot_new (key->kind, window_end_ms, frame->shards_total);
-    gather_key_insert (key, at, slot);
-    self->bytes += slot->bytes;
-    return slot;
-}
-
-static gather_key_t *need_key (gather_t *self, uint64_t lineage, const result_header_t *header,
-                               int64_t now_ms)
-{
-    gather_key_t *key =
-        gather_keys_find (&self->keys, header->kind, header->tenant, header->scenario);
-    if (!key) {
-        key = gather_keys_add (&self->keys, header->kind, header->tenant, header->scenario);
-        key->lineage = lineage;
-        key->published_ms = now_ms;
-        key->retry_ms = now_ms;
-        want_lookup (self, key);
-    }
-    while (key->lineage != lineage && key->slot_count > 0)
-        drop_slot (self, key, key->slot_count - 1);
-    key->lineage = lineage;
-    key->touched_ms = now_ms;
-    return key;
-}
-
-static bool is_repeated (const gather_key_t *key, const gather_slot_t *slot,
-                         const gather_arrival_t *arrival)
-{
-    const gather_part_t *part = &slot->parts[arrival->token->shard];
-    bool under_way = key->in_flight && key->flight_window_ms == slot->window_end_ms;
-    return part->present && part->counts && !part->owes && !slot->dirty && !under_way &&
-           part->hash == gather_slot_hash (arrival->header, arrival->content);
-}
-
-int gather_put (gather_t *self, const wire_results_t *frame, const chain_token_t *token,
-                const result_header_t *header, span_t content, int64_t now_ms)
-{
-    part_facts_t facts;
-    bool valid = (header->kind == RESULT_RANKING || header->kind == RESULT_METRICS) &&
-                 token->shard < frame->shards_total && frame->shards_total <= WIRE_SHARDS_MAX &&
-                 part_reader_check (self->reader, header->kind, content, &facts) == 0;
-    gather_key_t *key = valid ? need_key (self, frame->lineage, header, now_ms) : NULL;
-    if (valid && header->kind == RESULT_METRICS)
-        valid = learn_config (key, facts.metrics_json, header->revision) == 0;
-    uint32_t at = 0;
-    gather_slot_t *slot = valid ? gather_key_slot (key, header->window_end_ms, &at) : NULL;
-    if (slot && slot->shards_total != frame->shards_total)
-        valid = false;
-    if (!valid) {
-        token_list_add (&self->done, token);
-        return -1;
-    }
-    gather_arrival_t arrival = {.header = header,
-                                .content = content,
-                                .total_actions = facts.total_actions,
-                                .token = token};
-    bool needless = slot ? is_repeated (key, slot, &arrival)
-                         : is_stale (key, header, content, token->shard);
-    if (!needless && !slot)
-        slot = open_slot (self, key, frame, header->window_end_ms, at, now_ms);
-    if (needless || !slot) {
-        token_list_add (&self->done, token);
-        return 0;
-    }
-    size_t before = slot->bytes;
-    gather_slot_put (slot, &arrival, now_ms, &self->done);
-    self->bytes += slot->bytes - before;
-    while (self->bytes > GATHER_BYTES_MAX && key->slot_count > 1)
-        drop_slot (self, key, 0);
-    make_ready (self, key);
-    return 0;
 }
 
 /*  ---- the order of what Redis has ---- */
@@ -266,7 +103,8 @@ void gather_learn_order (gather_key_t *key, uint32_t serial, const result_order_
         key->order = *order;
 }
 
-void gather_learn_window (gather_key_t *key, uint32_t serial, const result_order_t *order, bool empty)
+void gather_learn_window (gather_key_t *key, uint32_t serial, const result_order_t *order,
+                          bool empty)
 {
     if (is_answer (key, serial))
         gather_key_set_window (key, order, empty);
@@ -276,7 +114,7 @@ void gather_learned (gather_t *self, gather_key_t *key, uint32_t serial)
 {
     if (is_answer (key, serial))
         key->lookup = LOOKUP_DONE;
-    make_ready (self, key);
+    gather_make_ready (self, key);
 }
 
 /*  ---- publishing ---- */
@@ -296,9 +134,9 @@ static bool is_due (const gather_t *self, const gather_slot_t *slot, int64_t now
         return false;
     if (!gather_slot_complete (slot))
         return slot->forced || now_ms - slot->dirty_ms >= self->timeout_ms;
-    bool at_once =
-        !slot->published_complete ||
-        (revision_compare (slot->revision, slot->published_revision) > 0 && gather_slot_uniform (slot));
+    bool at_once = !slot->published_complete ||
+                   (revision_compare (slot->revision, slot->published_revision) > 0 &&
+                    gather_slot_uniform (slot));
     return at_once || now_ms - slot->dirty_ms >= GATHER_AGAIN_MS;
 }
 
@@ -316,7 +154,7 @@ static void drop_lesser (gather_t *self, gather_key_t *key)
         result_order_t most = order_of (key, key->slots[i]);
         most.shards = UINT32_MAX;
         if (!result_order_replaces (&most, &key->order))
-            drop_slot (self, key, i);
+            gather_drop_slot (self, key, i);
     }
 }
 
@@ -344,8 +182,8 @@ static void keep_hashes (gather_key_t *key, const gather_slot_t *slot)
         window->hashes[i] = slot->parts[i].hash;
 }
 
-/*  Frees slots of metrics that are not needed any more: complete and published with a newer one that is
- *  too; empty and passed over with nothing incomplete before. */
+/*  Frees slots of metrics that are not needed any more: complete and published with a newer one
+ * that is too; empty and passed over with nothing incomplete before. */
 static void tidy_metrics (gather_t *self, gather_key_t *key)
 {
     bool newer_published = false;
@@ -354,7 +192,7 @@ static void tidy_metrics (gather_t *self, gather_key_t *key)
         bool complete = slot->published_complete && !slot->dirty;
         if (complete && newer_published) {
             keep_hashes (key, slot);
-            drop_slot (self, key, i);
+            gather_drop_slot (self, key, i);
         }
         newer_published = newer_published || complete;
     }
@@ -362,7 +200,7 @@ static void tidy_metrics (gather_t *self, gather_key_t *key)
     for (uint32_t i = 0; i + 1 < key->slot_count;) {
         gather_slot_t *slot = key->slots[i];
         if (slot->skipped && !incomplete_before) {
-            drop_slot (self, key, i);
+            gather_drop_slot (self, key, i);
             continue;
         }
         incomplete_before = incomplete_before || !gather_slot_complete (slot);
@@ -370,7 +208,8 @@ static void tidy_metrics (gather_t *self, gather_key_t *key)
     }
 }
 
-/*  A window with events appeared: empty ones behind it, passed over before, are to be written after all. */
+/*  A window with events appeared: empty ones behind it, passed over before, are to be written after
+ * all. */
 static void wake_skipped (gather_key_t *key, uint32_t from, int64_t now_ms)
 {
     for (uint32_t i = from; i < key->slot_count; i++) {
@@ -499,11 +338,11 @@ static void tick (gather_t *self, int64_t now_ms)
             for (uint32_t j = 0; j < key->slot_count; j++)
                 waits = waits || key->slots[j]->dirty;
             if (waits)
-                make_ready (self, key);
+                gather_make_ready (self, key);
             bool idle = sweep && !waits && now_ms - key->touched_ms >= GATHER_IDLE_MS;
             if (idle && !key->queued && !key->in_flight && key->lookup == LOOKUP_DONE) {
                 while (key->slot_count > 0)
-                    drop_slot (self, key, key->slot_count - 1);
+                    gather_drop_slot (self, key, key->slot_count - 1);
                 gather_keys_remove (&self->keys, key, &self->done);
             }
         }
@@ -535,9 +374,9 @@ void gather_done (gather_t *self, gather_key_t *key, outcome_t outcome, int64_t 
             slot->published_complete = false;
         }
         key->retry_ms = now_ms + GATHER_RETRY_MS;
-        want_lookup (self, key);
+        gather_want_lookup (self, key);
     }
-    make_ready (self, key);
+    gather_make_ready (self, key);
 }
 
 bool gather_take_done (gather_t *self, chain_token_t *token)
@@ -555,7 +394,7 @@ void gather_forget (gather_t *self, int64_t now_ms)
 {
     for (uint32_t i = 0; i < self->keys.bucket_count; i++) {
         for (gather_key_t *key = self->keys.buckets[i]; key; key = key->next) {
-            want_lookup (self, key);
+            gather_want_lookup (self, key);
             for (uint32_t j = 0; j < key->slot_count; j++) {
                 gather_slot_t *slot = key->slots[j];
                 slot->published = slot->published_complete = slot->skipped = false;

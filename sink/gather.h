@@ -1,19 +1,20 @@
 /*  gather: puts the parts of all shards together and decides what is written when.
  *
- *  A result is published when all shards have reported; if some have not `timeout_ms` after the first,
- *  with what is there (complete = 0), and again when the rest arrives. A lesser result never replaces a
- *  greater one, an equal one does: by (revision, window end, shards reported) within a lineage; another
- *  lineage replaces. A metrics history is ordered so per window. What Redis has is looked up before a key
- *  is first written.
+ *  A result is published when all shards have reported; if some have not `timeout_ms` after the
+ * first, with what is there (complete = 0), and again when the rest arrives. A lesser result never
+ * replaces a greater one, an equal one does: by (revision, window end, shards reported) within a
+ * lineage; another lineage replaces. A metrics history is ordered so per window. What Redis has is
+ * looked up before a key is first written.
  *
  *  An empty metrics window is written only where a window with events lies within the newest
  *  history_windows before it; it waits for those before it that are still gathered.
  *
- *  Parts that need not be written count as done. Of published windows the newest keeps its parts (a shard
- *  may send its part again), an older one of metrics only the hashes of its parts: the same part sent
- *  again is done at once, another one begins the window anew.
+ *  Parts that need not be written count as done. Of published windows the newest keeps its parts (a
+ * shard may send its part again), an older one of metrics only the hashes of its parts: the same
+ * part sent again is done at once, another one begins the window anew.
  *
- *  One publication a key is under way at a time. Pure: time is an argument, Redis is asked by the caller.
+ *  One publication a key is under way at a time. Pure: time is an argument, Redis is asked by the
+ * caller.
  */
 #ifndef HOTPATH_SINK_GATHER_H
 #define HOTPATH_SINK_GATHER_H
@@ -60,21 +61,24 @@ typedef struct {
 gather_t *gather_new (int64_t timeout_ms);
 void gather_destroy (gather_t **self_p);
 
-/*  Takes a part (content: the body behind its header; copied). -1: not valid; then its token is done. */
+/*  Takes a part (content: the body behind its header; copied). -1: not valid; then its token is
+ * done. */
 int gather_put (gather_t *self, const wire_results_t *frame, const chain_token_t *token,
                 const result_header_t *header, span_t content, int64_t now_ms);
 
-/*  The next key whose order in Redis is wanted, or NULL; the caller asks Redis and then calls learn_order
- *  (and learn_window for each history member) and learned, all with the key's lookup_serial of now: an
- *  answer to a lookup that was asked anew since is ignored. */
+/*  The next key whose order in Redis is wanted, or NULL; the caller asks Redis and then calls
+ * learn_order (and learn_window for each history member) and learned, all with the key's
+ * lookup_serial of now: an answer to a lookup that was asked anew since is ignored. */
 gather_key_t *gather_next_lookup (gather_t *self);
 void gather_learn_order (gather_key_t *key, uint32_t serial, const result_order_t *order);
-void gather_learn_window (gather_key_t *key, uint32_t serial, const result_order_t *order, bool empty);
+void gather_learn_window (gather_key_t *key, uint32_t serial, const result_order_t *order,
+                          bool empty);
 void gather_learned (gather_t *self, gather_key_t *key, uint32_t serial);
 
 /*  The next result to write; false: none now. Its publication is under way until gather_done. */
 bool gather_next (gather_t *self, int64_t now_ms, gather_result_t *result);
-/*  OK: Redis has it. Else (the key cannot be written now): it is looked up and tried again later. */
+/*  OK: Redis has it. Else (the key cannot be written now): it is looked up and tried again later.
+ */
 void gather_done (gather_t *self, gather_key_t *key, outcome_t outcome, int64_t now_ms);
 /*  Takes a token that is done; false: none. */
 bool gather_take_done (gather_t *self, chain_token_t *token);

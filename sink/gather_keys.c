@@ -173,8 +173,7 @@ static uint32_t window_index (const gather_key_t *self, int64_t window_end_ms)
 gather_window_t *gather_key_window (const gather_key_t *self, int64_t window_end_ms)
 {
     uint32_t at = window_index (self, window_end_ms);
-    bool found =
-        at < self->window_count && self->windows[at].order.window_end_ms == window_end_ms;
+    bool found = at < self->window_count && self->windows[at].order.window_end_ms == window_end_ms;
     return found ? &self->windows[at] : NULL;
 }
 

@@ -1,5 +1,5 @@
-/*  gather_keys: what the sink knows of each (tenant, scenario, kind): its slots, and the order of what
- *  Redis has. Plain structures with their bookkeeping; gather.c decides. Pure.
+/*  gather_keys: what the sink knows of each (tenant, scenario, kind): its slots, and the order of
+ * what Redis has. Plain structures with their bookkeeping; gather.c decides. Pure.
  */
 #ifndef HOTPATH_SINK_GATHER_KEYS_H
 #define HOTPATH_SINK_GATHER_KEYS_H
@@ -9,7 +9,8 @@
 #include "common/results.h"
 #include "sink/gather_slot.h"
 
-/*  The order of a result that Redis has: by revision, window end, shards reported within a lineage. */
+/*  The order of a result that Redis has: by revision, window end, shards reported within a lineage.
+ */
 typedef struct {
     bool known; /* false: Redis has none */
     uint64_t lineage;
@@ -26,8 +27,8 @@ bool result_order_replaces (const result_order_t *next, const result_order_t *ol
 /*  One member of a metrics history. */
 typedef struct {
     result_order_t order;
-    bool empty;          /* total_actions is 0 */
-    uint64_t *hashes;    /* of the parts it was made of, by shard; or NULL */
+    bool empty;       /* total_actions is 0 */
+    uint64_t *hashes; /* of the parts it was made of, by shard; or NULL */
     uint32_t hash_count;
 } gather_window_t;
 
@@ -42,18 +43,18 @@ typedef struct gather_key {
     gather_lookup_state_t lookup;
     uint32_t lookup_serial; /* of the lookup asked last */
     bool lookup_queued, queued;
-    result_order_t order;    /* of the newest result */
-    gather_slot_t **slots;   /* by window end */
+    result_order_t order;  /* of the newest result */
+    gather_slot_t **slots; /* by window end */
     uint32_t slot_count, slot_capacity;
     gather_window_t *windows; /* metrics: by window end, the newest history_windows */
     uint32_t window_count, window_capacity;
     uint32_t history_windows;
     int64_t slide_ms;
     revision_t config_revision;
-    span_t metrics_json;     /* of config_revision; own memory */
-    bool in_flight;          /* one publication at a time */
+    span_t metrics_json; /* of config_revision; own memory */
+    bool in_flight;      /* one publication at a time */
     int64_t flight_window_ms;
-    token_list_t flight;     /* tokens that are done with it */
+    token_list_t flight; /* tokens that are done with it */
     int64_t retry_ms, published_ms, touched_ms;
 } gather_key_t;
 
@@ -79,8 +80,10 @@ void gather_key_insert (gather_key_t *self, uint32_t at, gather_slot_t *slot);
 size_t gather_key_drop (gather_key_t *self, uint32_t at, token_list_t *done);
 
 gather_window_t *gather_key_window (const gather_key_t *self, int64_t window_end_ms);
-/*  Adds the window or replaces its entry; then keeps the newest history_windows (where that is known). */
-gather_window_t *gather_key_set_window (gather_key_t *self, const result_order_t *order, bool empty);
+/*  Adds the window or replaces its entry; then keeps the newest history_windows (where that is
+ * known). */
+gather_window_t *gather_key_set_window (gather_key_t *self, const result_order_t *order,
+                                        bool empty);
 void gather_key_trim_windows (gather_key_t *self);
 void gather_key_forget_windows (gather_key_t *self);
 /*  Does a window with events lie within (window_end - history, window_end), of this lineage? */

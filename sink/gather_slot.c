@@ -56,8 +56,8 @@ void gather_slot_destroy (gather_slot_t **self_p, token_list_t *done)
     *self_p = NULL;
 }
 
-/*  Decides anew which parts count. Rankings of a lesser revision never will: their scores are of other
- *  weights. */
+/*  Decides anew which parts count. Rankings of a lesser revision never will: their scores are of
+ * other weights. */
 static void recount (gather_slot_t *self, token_list_t *done)
 {
     self->reported = 0;

@@ -1,6 +1,7 @@
-/*  gather_slot: the parts of one window of one scenario, from all shards. Which of them count together:
- *  rankings those of one revision only, the greatest; metrics all with the greatest revision's window
- *  (sums hold whatever the revision). It does not decide when to publish (gather.c). Pure.
+/*  gather_slot: the parts of one window of one scenario, from all shards. Which of them count
+ * together: rankings those of one revision only, the greatest; metrics all with the greatest
+ * revision's window (sums hold whatever the revision). It does not decide when to publish
+ * (gather.c). Pure.
  */
 #ifndef HOTPATH_SINK_GATHER_SLOT_H
 #define HOTPATH_SINK_GATHER_SLOT_H
@@ -30,11 +31,11 @@ typedef struct {
     int64_t ttl_ms;
     revision_t revision; /* the greatest seen */
     uint32_t shards_total, reported;
-    gather_part_t *parts; /* shards_total */
-    bool dirty;           /* something in it has not been published */
-    int64_t dirty_ms;     /* since when it waits for the rest */
-    int64_t changed_ms;   /* when the last part came */
-    bool forced;          /* to be published as it is: newer windows need its room */
+    gather_part_t *parts;    /* shards_total */
+    bool dirty;              /* something in it has not been published */
+    int64_t dirty_ms;        /* since when it waits for the rest */
+    int64_t changed_ms;      /* when the last part came */
+    bool forced;             /* to be published as it is: newer windows need its room */
     bool published, skipped; /* skipped: an empty window that is not to be written */
     bool published_complete;
     revision_t published_revision;
@@ -53,8 +54,8 @@ gather_slot_t *gather_slot_new (result_kind_t kind, int64_t window_end_ms, uint3
 /*  Frees it; tokens that it still owes go to `done`. */
 void gather_slot_destroy (gather_slot_t **self_p, token_list_t *done);
 
-/*  Takes a shard's part (token->shard < shards_total); it replaces what that shard sent before, unless
- *  that has a greater revision. Tokens of parts that count no longer go to `done`. */
+/*  Takes a shard's part (token->shard < shards_total); it replaces what that shard sent before,
+ * unless that has a greater revision. Tokens of parts that count no longer go to `done`. */
 void gather_slot_put (gather_slot_t *self, const gather_arrival_t *arrival, int64_t now_ms,
                       token_list_t *done);
 

@@ -1,5 +1,5 @@
-/*  part_reader: see part_reader.h. The k-way merge is a heap of cursors, one a part, so that no part is
- *  unpacked as a whole.
+/*  part_reader: see part_reader.h. The k-way merge is a heap of cursors, one a part, so that no
+ * part is unpacked as a whole.
  */
 #include "sink/part_reader.h"
 

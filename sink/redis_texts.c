@@ -8,8 +8,8 @@
 bool redis_texts_passing (const char *error)
 {
     static const char *const codes[] = {
-        "OOM",        "LOADING",    "READONLY",   "MOVED",  "ASK",    "MISCONF",  "BUSY",
-        "CLUSTERDOWN", "TRYAGAIN",  "MASTERDOWN", "NOAUTH", "NOPERM", "NOREPLICAS"};
+        "OOM",         "LOADING",  "READONLY",   "MOVED",  "ASK",    "MISCONF",   "BUSY",
+        "CLUSTERDOWN", "TRYAGAIN", "MASTERDOWN", "NOAUTH", "NOPERM", "NOREPLICAS"};
     for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
         size_t size = strlen (codes[i]);
         if (strncmp (error, codes[i], size) == 0 && (error[size] == ' ' || error[size] == 0))
@@ -26,8 +26,7 @@ size_t redis_texts_clients (const char *list, const char *name, int64_t *ids, si
     for (const char *line = list; *line && count < ids_max;) {
         size_t size = strcspn (line, "\n");
         int64_t id;
-        const char *found = strstr (line, wanted);
-        if (found && found < line + size && sscanf (line, "id=%" SCNd64, &id) == 1)
+        if (memmem (line, size, wanted, strlen (wanted)) && sscanf (line, "id=%" SCNd64, &id) == 1)
             ids[count++] = id;
         line += size + (line[size] == '\n');
     }

@@ -25,7 +25,8 @@ static char *decode (const char *bytes, size_t size)
         if (byte == '%') {
             int high = i + 2 < size ? hex_value (bytes[i + 1]) : -1;
             int low = i + 2 < size ? hex_value (bytes[i + 2]) : -1;
-            byte = high >= 0 && low >= 0 ? (char)(high << 4 | low) : 0;
+            int value = high >= 0 && low >= 0 ? high << 4 | low : 0;
+            byte = (char)value;
             i += 2;
         }
         if (!byte) {

@@ -1,6 +1,6 @@
 /*  redis_writer: see redis_writer.h. States: OFF (until retry_ms) -> CONNECTING -> GREETING (the
- *  connection's own commands) -> READY. Jobs are one list: first those sent, in order, then those that
- *  wait from `unsent` on.
+ *  connection's own commands) -> READY. Jobs are one list: first those sent, in order, then those
+ * that wait from `unsent` on.
  */
 #include "sink/redis_writer.h"
 
@@ -10,30 +10,25 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/queue.h>
 #include <sys/socket.h>
 
 #include "common/check.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/memory.h"
+#include "sink/redis_jobs.h"
 #include "sink/redis_texts.h"
 
-typedef enum { JOB_WRITE, JOB_READ, JOB_CHECK, JOB_MARKER, JOB_IGNORE } job_kind_t;
-
-typedef struct job {
-    TAILQ_ENTRY (job) entry;
-    job_kind_t kind;
-    commands_t prepare, commands; /* with MULTI and EXEC, where there are several */
-    bool transaction;
-    bool prepare_sent;
-    uint32_t answered; /* of both */
-    char *refused;     /* first error of a command that was queued */
-    void *tag;
-} job_t;
-
 typedef enum { STATE_OFF, STATE_CONNECTING, STATE_GREETING, STATE_READY } state_t;
-typedef enum { STEP_AUTH, STEP_SELECT, STEP_NAME, STEP_ID, STEP_LIST, STEP_INFO, STEP_MARKER } step_t;
+typedef enum {
+    STEP_AUTH,
+    STEP_SELECT,
+    STEP_NAME,
+    STEP_ID,
+    STEP_LIST,
+    STEP_INFO,
+    STEP_MARKER
+} step_t;
 
 struct redis_writer {
     redis_writer_options_t options;
@@ -42,9 +37,8 @@ struct redis_writer {
     redisContext *context;
     step_t steps[8];
     uint32_t step_count, step_at;
-    TAILQ_HEAD (, job) jobs;
-    job_t *unsent;
-    size_t job_count, queue_bytes, flight_bytes;
+    redis_jobs_t jobs;
+    size_t flight_bytes;
     bool unflushed;
     bool refused; /* the last attempt was refused for its password or database */
     int64_t retry_ms, backoff_ms, progress_ms, check_ms, marker_ms;
@@ -59,101 +53,15 @@ struct redis_writer {
 
 /*  ---- jobs ---- */
 
-static size_t job_bytes (const job_t *job)
-{
-    return sizeof *job + job->prepare.bytes.size + job->commands.bytes.size;
-}
-
-static void free_job (job_t *job)
-{
-    commands_free (&job->prepare);
-    commands_free (&job->commands);
-    free (job->refused);
-    free (job);
-}
-
-static void forget_answers (job_t *job)
-{
-    job->prepare_sent = false;
-    job->answered = 0;
-    free (job->refused);
-    job->refused = NULL;
-}
-
-static void remove_job (redis_writer_t *self, job_t *job)
-{
-    if (self->unsent == job)
-        self->unsent = TAILQ_NEXT (job, entry);
-    TAILQ_REMOVE (&self->jobs, job, entry);
-    self->queue_bytes -= job_bytes (job);
-    self->job_count--;
-}
-
-static job_t *new_job (job_kind_t kind, commands_t *commands, void *tag)
-{
-    job_t *job = memory_new (sizeof *job);
-    job->kind = kind;
-    job->commands = *commands;
-    job->tag = tag;
-    *commands = (commands_t){0};
-    return job;
-}
-
-static void put_job (redis_writer_t *self, job_t *job)
-{
-    TAILQ_INSERT_TAIL (&self->jobs, job, entry);
-    if (!self->unsent)
-        self->unsent = job;
-    self->queue_bytes += job_bytes (job);
-    self->job_count++;
-}
-
-/*  Before all jobs that are not sent yet. */
-static void put_job_first (redis_writer_t *self, job_t *job)
-{
-    if (!self->unsent || self->unsent->prepare_sent) {
-        /* Between a prepare and its transaction nothing may come but answers in order. */
-        put_job (self, job);
-        return;
-    }
-    TAILQ_INSERT_BEFORE (self->unsent, job, entry);
-    self->unsent = job;
-    self->queue_bytes += job_bytes (job);
-    self->job_count++;
-}
-
-static void append_word (commands_t *commands, const char *word)
-{
-    command_t command = {0};
-    command_begin (&command, word);
-    commands_append (commands, &command);
-    command_free (&command);
-}
-
 void redis_writer_put (redis_writer_t *self, commands_t *prepare, commands_t *commands, void *tag)
 {
-    CHECK (commands->count > 0);
-    bool transaction = commands->count > 1;
-    if (transaction) {
-        commands_t whole = {0};
-        buffer_reserve (&whole.bytes, commands->bytes.size + 64);
-        append_word (&whole, "MULTI");
-        commands_join (&whole, commands);
-        append_word (&whole, "EXEC");
-        commands_free (commands);
-        *commands = whole;
-    }
-    job_t *job = new_job (JOB_WRITE, commands, tag);
-    job->transaction = transaction;
-    job->prepare = *prepare;
-    *prepare = (commands_t){0};
-    put_job (self, job);
+    redis_jobs_put (&self->jobs, redis_job_new_write (prepare, commands, tag));
 }
 
 void redis_writer_ask (redis_writer_t *self, commands_t *command, void *tag)
 {
     CHECK (command->count == 1);
-    put_job (self, new_job (JOB_READ, command, tag));
+    redis_jobs_put (&self->jobs, redis_job_new (JOB_READ, command, tag));
 }
 
 /*  ---- the connection ---- */
@@ -167,7 +75,7 @@ redis_writer_t *redis_writer_new (const redis_writer_options_t *options)
     self->client_name = memory_copy_string (text, strlen (text));
     snprintf (text, sizeof text, "%shotpath:marker:%s", options->key_prefix, options->name);
     self->marker_key = memory_copy_string (text, strlen (text));
-    TAILQ_INIT (&self->jobs);
+    redis_jobs_init (&self->jobs);
     self->retry_ms = INT64_MIN;
     snprintf (self->run_id, sizeof self->run_id, "unknown");
     return self;
@@ -182,15 +90,7 @@ static void disconnect (redis_writer_t *self)
     self->flight_bytes = 0;
     self->unflushed = false;
     self->check_queued = false;
-    for (job_t *job = TAILQ_FIRST (&self->jobs), *next; job; job = next) {
-        next = TAILQ_NEXT (job, entry);
-        forget_answers (job);
-        if (job->kind != JOB_WRITE && job->kind != JOB_READ) {
-            remove_job (self, job);
-            free_job (job);
-        }
-    }
-    self->unsent = TAILQ_FIRST (&self->jobs);
+    redis_jobs_restart (&self->jobs);
 }
 
 void redis_writer_destroy (redis_writer_t **self_p)
@@ -199,9 +99,10 @@ void redis_writer_destroy (redis_writer_t **self_p)
     if (!self)
         return;
     disconnect (self);
-    for (job_t *job; (job = TAILQ_FIRST (&self->jobs));) {
-        remove_job (self, job);
-        free_job (job);
+    for (redis_job_t *job; (job = redis_jobs_first (&self->jobs));) {
+        redis_jobs_remove (&self->jobs, job);
+        self->options.done (self->options.arg, job->tag, OUTCOME_RETRY, NULL, 0);
+        redis_job_destroy (&job);
     }
     free (self->client_name);
     free (self->marker_key);
@@ -218,9 +119,10 @@ static void fail (redis_writer_t *self, const char *reason, int64_t now_ms)
     if (self->backoff_ms > WRITER_BACKOFF_MAX_MS)
         self->backoff_ms = WRITER_BACKOFF_MAX_MS;
     self->retry_ms = now_ms + self->backoff_ms;
-    log_warning ("redis cannot be written now, trying again", F_STR ("host", self->options.url->host),
-                 F_INT ("port", self->options.url->port), F_STR ("reason", self->error),
-                 F_INT ("retry_ms", self->backoff_ms), F_INT ("waiting", self->job_count));
+    log_warning ("redis cannot be written now, trying again",
+                 F_STR ("host", self->options.url->host), F_INT ("port", self->options.url->port),
+                 F_STR ("reason", self->error), F_INT ("retry_ms", self->backoff_ms),
+                 F_INT ("waiting", self->jobs.count));
 }
 
 static void connect_now (redis_writer_t *self, int64_t now_ms)
@@ -282,35 +184,24 @@ static void finish_connect (redis_writer_t *self, int64_t now_ms)
 
 /*  ---- run_id and marker ---- */
 
-static void put_command (redis_writer_t *self, job_kind_t kind, const char *const *words)
+static void put_command (redis_writer_t *self, redis_job_kind_t kind, const char *const *words)
 {
     commands_t commands = {0};
-    command_t command = {0};
-    command_begin (&command, words[0]);
-    for (size_t i = 1; words[i]; i++)
-        command_add_text (&command, words[i]);
-    commands_append (&commands, &command);
-    command_free (&command);
-    put_job_first (self, new_job (kind, &commands, NULL));
+    commands_append_words (&commands, words);
+    redis_jobs_put_first (&self->jobs, redis_job_new (kind, &commands, NULL));
 }
 
 static void put_check (redis_writer_t *self)
 {
     commands_t commands = {0};
-    command_t command = {0};
-    command_begin (&command, "INFO");
-    command_add_text (&command, "server");
-    commands_append (&commands, &command);
-    command_begin (&command, "GET");
-    command_add_text (&command, self->marker_key);
-    commands_append (&commands, &command);
-    command_free (&command);
-    put_job_first (self, new_job (JOB_CHECK, &commands, NULL));
+    commands_append_words (&commands, (const char *const[]){"INFO", "server", NULL});
+    commands_append_words (&commands, (const char *const[]){"GET", self->marker_key, NULL});
+    redis_jobs_put_first (&self->jobs, redis_job_new (JOB_CHECK, &commands, NULL));
     self->check_queued = true;
 }
 
-/*  Compares the run_id told last with what the marker says; makes a new generation where they differ. A
- *  marker that could not be written (OOM) is no sign of loss. */
+/*  Compares the run_id told last with what the marker says; makes a new generation where they
+ * differ. A marker that could not be written (OOM) is no sign of loss. */
 static void judge_marker (redis_writer_t *self, const redisReply *reply, int64_t now_ms)
 {
     char run_id[64] = "", ttl[16], value[128];
@@ -356,8 +247,8 @@ static void kill_older (redis_writer_t *self, const redisReply *reply)
             continue;
         snprintf (id, sizeof id, "%" PRId64, ids[i]);
         put_command (self, JOB_IGNORE, (const char *const[]){"CLIENT", "KILL", "ID", id, NULL});
-        log_info ("ended an older redis connection of this name",
-                  F_STR ("name", self->client_name), F_INT ("id", ids[i]));
+        log_info ("ended an older redis connection of this name", F_STR ("name", self->client_name),
+                  F_INT ("id", ids[i]));
     }
 }
 
@@ -366,7 +257,8 @@ static void take_step (redis_writer_t *self, const redisReply *reply, int64_t no
 {
     step_t step = self->steps[self->step_at++];
     bool error = reply->type == REDIS_REPLY_ERROR;
-    if (error && (step == STEP_AUTH || step == STEP_SELECT || strncmp (reply->str, "NOAUTH", 6) == 0)) {
+    if (error &&
+        (step == STEP_AUTH || step == STEP_SELECT || strncmp (reply->str, "NOAUTH", 6) == 0)) {
         self->refused = strncmp (reply->str, "LOADING", 7) != 0;
         fail (self, reply->str, now_ms);
         return;
@@ -388,13 +280,14 @@ static void take_step (redis_writer_t *self, const redisReply *reply, int64_t no
         self->state = STATE_READY;
         self->check_ms = now_ms;
         log_info ("redis connected", F_STR ("host", self->options.url->host),
-                  F_INT ("port", self->options.url->port), F_INT ("waiting", self->job_count));
+                  F_INT ("port", self->options.url->port), F_INT ("waiting", self->jobs.count));
     }
 }
 
 /*  ---- answers of jobs ---- */
 
-static void finish_job (redis_writer_t *self, job_t *job, outcome_t outcome, const redisReply *reply)
+static void finish_job (redis_writer_t *self, redis_job_t *job, outcome_t outcome,
+                        const redisReply *reply)
 {
     span_t *values = NULL;
     size_t count = 0;
@@ -406,13 +299,13 @@ static void finish_job (redis_writer_t *self, job_t *job, outcome_t outcome, con
                 values[count] = (span_t){element->str, (size_t)element->len};
         }
     }
-    self->flight_bytes -= job_bytes (job);
-    remove_job (self, job);
+    self->flight_bytes -= redis_job_bytes (job);
+    redis_jobs_remove (&self->jobs, job);
     self->backoff_ms = 0;
     if (job->kind == JOB_WRITE || job->kind == JOB_READ)
         self->options.done (self->options.arg, job->tag, outcome, values, count);
     free (values);
-    free_job (job);
+    redis_job_destroy (&job);
 }
 
 /*  The first error in an answer, or NULL. */
@@ -428,7 +321,8 @@ static const char *find_error (const redisReply *reply)
 }
 
 /*  The answer to EXEC, or to a lone command. */
-static void take_last (redis_writer_t *self, job_t *job, const redisReply *reply, int64_t now_ms)
+static void take_last (redis_writer_t *self, redis_job_t *job, const redisReply *reply,
+                       int64_t now_ms)
 {
     const char *error = find_error (reply);
     bool inside = reply->type == REDIS_REPLY_ARRAY;
@@ -449,7 +343,8 @@ static void take_last (redis_writer_t *self, job_t *job, const redisReply *reply
     finish_job (self, job, OUTCOME_ERROR, reply);
 }
 
-static void take_check (redis_writer_t *self, job_t *job, const redisReply *reply, int64_t now_ms)
+static void take_check (redis_writer_t *self, redis_job_t *job, const redisReply *reply,
+                        int64_t now_ms)
 {
     bool last = job->answered == job->commands.count;
     if (reply->type == REDIS_REPLY_ERROR) {
@@ -475,8 +370,8 @@ static void take_answer (redis_writer_t *self, const redisReply *reply, int64_t 
         take_step (self, reply, now_ms);
         return;
     }
-    job_t *job = TAILQ_FIRST (&self->jobs);
-    if (!job || (job == self->unsent && !job->prepare_sent)) {
+    redis_job_t *job = redis_jobs_first (&self->jobs);
+    if (!job || (job == self->jobs.unsent && !job->prepare_sent)) {
         fail (self, "an answer that nobody asked for", now_ms);
         return;
     }
@@ -530,21 +425,23 @@ static void append (redis_writer_t *self, const commands_t *commands)
 
 static void send_jobs (redis_writer_t *self, int64_t now_ms)
 {
-    while (self->unsent && self->flight_bytes < WRITER_FLIGHT_BYTES) {
-        job_t *job = self->unsent;
+    /* A job whose first half is sent goes on however large it is. */
+    while (self->jobs.unsent &&
+           (self->flight_bytes < WRITER_FLIGHT_BYTES || self->jobs.unsent->prepare_sent)) {
+        redis_job_t *job = self->jobs.unsent;
         if (self->flight_bytes == 0)
             self->progress_ms = now_ms;
         if (job->prepare.count > 0 && !job->prepare_sent) {
             append (self, &job->prepare);
             job->prepare_sent = true;
-            self->flight_bytes += job_bytes (job);
+            self->flight_bytes += redis_job_bytes (job);
         }
         if (job->answered < job->prepare.count)
             return; /* its transaction follows once all of it has succeeded */
         append (self, &job->commands);
         if (job->prepare.count == 0)
-            self->flight_bytes += job_bytes (job);
-        self->unsent = TAILQ_NEXT (job, entry);
+            self->flight_bytes += redis_job_bytes (job);
+        redis_jobs_sent (&self->jobs);
     }
 }
 
@@ -591,7 +488,8 @@ outcome_t redis_writer_start (redis_writer_t *self, int64_t wait_ms)
             return OUTCOME_ERROR;
         if (self->state == STATE_OFF && clock_ms () >= deadline_ms)
             return OUTCOME_RETRY;
-        struct pollfd poll_fd = {.fd = redis_writer_fd (self), .events = redis_writer_events (self)};
+        struct pollfd poll_fd = {.fd = redis_writer_fd (self),
+                                 .events = redis_writer_events (self)};
         poll (&poll_fd, 1, WRITER_BACKOFF_MIN_MS / 2);
     }
 }
@@ -603,12 +501,12 @@ const char *redis_writer_error (const redis_writer_t *self)
 
 bool redis_writer_has_room (const redis_writer_t *self)
 {
-    return self->queue_bytes < WRITER_QUEUE_BYTES && self->job_count < WRITER_QUEUE_JOBS;
+    return self->jobs.bytes < WRITER_QUEUE_BYTES && self->jobs.count < WRITER_QUEUE_JOBS;
 }
 
 bool redis_writer_idle (const redis_writer_t *self)
 {
-    return self->job_count == 0;
+    return self->jobs.count == 0;
 }
 
 int redis_writer_fd (const redis_writer_t *self)

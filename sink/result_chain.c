@@ -1,5 +1,5 @@
-/*  result_chain: see result_chain.h. Sequences that are executed out of order (a ranking waits for other
- *  shards, a profile behind it does not) are remembered in a ring of bits from `executed` on.
+/*  result_chain: see result_chain.h. Sequences that are executed out of order (a ranking waits for
+ * other shards, a profile behind it does not) are remembered in a ring of bits from `executed` on.
  */
 #include "sink/result_chain.h"
 
@@ -180,7 +180,8 @@ static void advance_executed (link_t *link)
     }
 }
 
-/*  A body of which not all chunks came will never be executed by others: its sequences count as such. */
+/*  A body of which not all chunks came will never be executed by others: its sequences count as
+ * such. */
 static void give_up_chunks (link_t *link, uint64_t last)
 {
     for (uint64_t s = link->body_first; s <= last; s++)
@@ -223,8 +224,8 @@ static chain_verdict_t take_chunk (link_t *link, const wire_result_t *result, ch
 }
 
 chain_verdict_t result_chain_take (result_chain_t *self, uint32_t peer, const wire_results_t *frame,
-                                   const wire_result_t *result, int64_t now_ms, chain_token_t *token,
-                                   span_t *body)
+                                   const wire_result_t *result, int64_t now_ms,
+                                   chain_token_t *token, span_t *body)
 {
     lineage_t *lineage = need_lineage (self, frame->lineage);
     lineage->heard_ms = now_ms;

@@ -1,9 +1,10 @@
-/*  result_chain: the second hop's chain: which results of each shard have come, and which Redis has.
+/*  result_chain: the second hop's chain: which results of each shard have come, and which Redis
+ * has.
  *
- *  For each (lineage, stage, shard): the epoch, the sequence expected next, and the sequence up to which
- *  everything is executed. A frame's result is taken only if it is the expected one; a gap is refused and
- *  said once a second, so that one gap makes one repetition. Chunks of one body have a sequence each and
- *  are put together here.
+ *  For each (lineage, stage, shard): the epoch, the sequence expected next, and the sequence up to
+ * which everything is executed. A frame's result is taken only if it is the expected one; a gap is
+ * refused and said once a second, so that one gap makes one repetition. Chunks of one body have a
+ * sequence each and are put together here.
  *
  *  Pure: no socket and no clock; it keeps no results.
  */
@@ -23,9 +24,10 @@ enum {
 };
 
 typedef enum {
-    CHAIN_ACCEPT,     /* taken; *body is whole */
-    CHAIN_PART,       /* taken; the body is not whole yet */
-    CHAIN_BAD,        /* taken, but its chunks do not fit or are too large: to be counted; it is executed */
+    CHAIN_ACCEPT, /* taken; *body is whole */
+    CHAIN_PART,   /* taken; the body is not whole yet */
+    CHAIN_BAD, /* taken, but its chunks do not fit or are too large: to be counted; it is executed
+                */
     CHAIN_REPEAT,     /* came before: not an error */
     CHAIN_GAP,        /* refused: something before it is missing */
     CHAIN_OLD_EPOCH,  /* refused: the shard has another owner by now */
@@ -48,13 +50,14 @@ typedef struct result_chain result_chain_t;
 result_chain_t *result_chain_new (uint64_t incarnation);
 void result_chain_destroy (result_chain_t **self_p);
 
-/*  Judges one result of a frame; `peer` is who sent it (its acks are read by result_chain_next_ack).
- *  ACCEPT: *body is the whole body (of the frame, or the chain's own until the next call for this shard),
- *  *token names it. GAP, OTHER_SINK, FULL: an ack with `gap` is due, at most once in CHAIN_GAP_REPEAT_MS
- *  while it stays so. `result->shard` must be below WIRE_SHARDS_MAX, `stage` below STAGE_COUNT. */
+/*  Judges one result of a frame; `peer` is who sent it (its acks are read by
+ * result_chain_next_ack). ACCEPT: *body is the whole body (of the frame, or the chain's own until
+ * the next call for this shard), *token names it. GAP, OTHER_SINK, FULL: an ack with `gap` is due,
+ * at most once in CHAIN_GAP_REPEAT_MS while it stays so. `result->shard` must be below
+ * WIRE_SHARDS_MAX, `stage` below STAGE_COUNT. */
 chain_verdict_t result_chain_take (result_chain_t *self, uint32_t peer, const wire_results_t *frame,
-                                   const wire_result_t *result, int64_t now_ms, chain_token_t *token,
-                                   span_t *body);
+                                   const wire_result_t *result, int64_t now_ms,
+                                   chain_token_t *token, span_t *body);
 
 /*  Redis has it (or it needs not be written). */
 void result_chain_executed (result_chain_t *self, const chain_token_t *token);

@@ -144,8 +144,8 @@ static void add_members (ranking_t *ranking, span_t key, commands_t *commands)
     for (uint32_t i = 0; i * RANKING_CHUNK_ITEMS < ranking->count; i++) {
         uint32_t left = ranking->count - i * RANKING_CHUNK_ITEMS;
         uint32_t items = left < RANKING_CHUNK_ITEMS ? left : RANKING_CHUNK_ITEMS;
-        size_t end = left <= RANKING_CHUNK_ITEMS ? ranking->members.arguments.size
-                                                 : ranking->starts[i + 1];
+        size_t end =
+            left <= RANKING_CHUNK_ITEMS ? ranking->members.arguments.size : ranking->starts[i + 1];
         begin (self, "ZADD", key);
         command_add_from (&self->command, &ranking->members, ranking->starts[i], end, items * 2);
         commands_append (commands, &self->command);
@@ -297,7 +297,8 @@ static void add_history (result_commands_t *self, const gather_result_t *result,
     add_expiry (self, key, result->ttl_ms, commands);
 }
 
-static int add_metrics (result_commands_t *self, const gather_result_t *result, commands_t *commands)
+static int add_metrics (result_commands_t *self, const gather_result_t *result,
+                        commands_t *commands)
 {
     scenario_config_t *config = scenario_config_parse_metrics (result->metrics_json);
     if (!config)
@@ -345,9 +346,9 @@ void result_commands_lookup_order (result_commands_t *self, const gather_key_t *
 {
     static const char *const fields[] = {"lineage", "era", "revision", "window_end", "shards"};
     result_key_t kind = key->kind == RESULT_RANKING ? KEY_HOT_ITEMS_META : KEY_METRICS;
-    begin (self, "HMGET",
-           result_keys_make (&self->key, &self->style, kind, key->tenant, key->scenario,
-                             (span_t){0}));
+    begin (
+        self, "HMGET",
+        result_keys_make (&self->key, &self->style, kind, key->tenant, key->scenario, (span_t){0}));
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
         command_add_text (&self->command, fields[i]);
     commands_append (commands, &self->command);

@@ -1,12 +1,12 @@
 /*  result_commands: a result -> the Redis commands that write it (docs/redis-keys.md). Pure.
  *
- *  All commands of one result are meant for one transaction, so that a reader never sees half of two
- *  windows. A ranking of more than RANKING_DIRECT_MAX items is first built under a temporary key (the
- *  `prepare` list, outside of the transaction, so that it does not stop Redis for long) and then renamed.
- *  Every key has its TTL.
+ *  All commands of one result are meant for one transaction, so that a reader never sees half of
+ * two windows. A ranking of more than RANKING_DIRECT_MAX items is first built under a temporary key
+ * (the `prepare` list, outside of the transaction, so that it does not stop Redis for long) and
+ * then renamed. Every key has its TTL.
  *
- *  Keys are deleted before they are written, so that one of a foreign type does no harm; only the metrics
- *  history is written in place (WRONGTYPE where somebody put another type there).
+ *  Keys are deleted before they are written, so that one of a foreign type does no harm; only the
+ * metrics history is written in place (WRONGTYPE where somebody put another type there).
  */
 #ifndef HOTPATH_SINK_RESULT_COMMANDS_H
 #define HOTPATH_SINK_RESULT_COMMANDS_H
@@ -30,8 +30,8 @@ typedef struct result_commands result_commands_t; /* scratch memory and the styl
 result_commands_t *result_commands_new (const char *prefix, bool cluster);
 void result_commands_destroy (result_commands_t **self_p);
 
-/*  Appends what writes a gathered ranking or metrics window; `now_ms` is the wall clock (computed_at).
- *  -1: its metrics block cannot be read (nothing is appended). */
+/*  Appends what writes a gathered ranking or metrics window; `now_ms` is the wall clock
+ * (computed_at). -1: its metrics block cannot be read (nothing is appended). */
 int result_commands_window (result_commands_t *self, const gather_result_t *result, int64_t now_ms,
                             commands_t *prepare, commands_t *commands);
 

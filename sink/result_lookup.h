@@ -9,12 +9,12 @@
 #include "common/span.h"
 #include "sink/gather_keys.h"
 
-/*  Of the HMGET's values (bytes NULL: nil): lineage, era, revision, window_end, shards. known is false
- *  where one is absent or not readable, or there are not five. */
+/*  Of the HMGET's values (bytes NULL: nil): lineage, era, revision, window_end, shards. known is
+ * false where one is absent or not readable, or there are not five. */
 result_order_t result_lookup_order (const span_t *values, size_t count);
 
-/*  Of a history member (JSON): its order, and whether the window is empty. known is false where it is not
- *  readable. */
+/*  Of a history member (JSON): its order, and whether the window is empty. known is false where it
+ * is not readable. */
 result_order_t result_lookup_member (span_t json, bool *empty);
 
 #endif

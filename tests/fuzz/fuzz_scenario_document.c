@@ -1,5 +1,5 @@
 /*  fuzz_scenario_document: any bytes as a scenario document. What is valid, written and parsed
- * again, must give the same bytes; what is not must say why. */
+ *  again, must give the same bytes; what is not must say why. */
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"

@@ -1,0 +1,391 @@
+#include "ingestor/ingestor_parts.h"
+
+#include <stdlib.h>
+#include <sysexits.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/memory.h"
+#include "common/stop.h"
+
+enum { COMMIT_MS = 1000, ANNOUNCES_A_TURN = 256, LETTERS_DRAIN_MS = 10000 };
+
+/*  ---- what the source says ---- */
+
+static ledger_partition_t *own_partition (ingestor_t *self, uint32_t source_index)
+{
+    if (source_index >= self->number_count) {
+        uint32_t count = source_index + 16;
+        self->numbers = memory_resize (self->numbers, count * sizeof *self->numbers);
+        memset (self->numbers + self->number_count, 0,
+                (count - self->number_count) * sizeof *self->numbers);
+        self->number_count = count;
+    }
+    if (!self->numbers[source_index]) {
+        const char *name = self->source->ops->partition_name (self->source, source_index);
+        self->numbers[source_index] =
+            partition_names_intern (self->partitions, span_of (name)) + 1;
+    }
+    ledger_partition_t *partition =
+        offset_ledger_get (&self->ledger, self->numbers[source_index] - 1);
+    partition->source_index = source_index;
+    return partition;
+}
+
+static void on_listed (void *arg)
+{
+    ingestor_t *self = arg;
+    self->told_ms = 0;
+}
+
+static void on_assigned (void *arg, uint32_t source_index)
+{
+    ledger_partition_t *partition = own_partition (arg, source_index);
+    partition->owned = true;
+    partition->started = false;
+    partition->stopped = false;
+    partition->source_paused = false;
+}
+
+static void on_revoked (void *arg, uint32_t source_index)
+{
+    ledger_partition_t *partition = own_partition (arg, source_index);
+    partition->owned = false;
+    partition->started = false;
+}
+
+static void on_position (void *arg, uint32_t source_index, int64_t next)
+{
+    ledger_partition_t *partition = own_partition (arg, source_index);
+    if (partition->started && next > partition->position)
+        partition->position = next;
+}
+
+static void on_end (void *arg, uint32_t source_index, int64_t at)
+{
+    ledger_partition_t *partition = own_partition (arg, source_index);
+    if (!partition->started)
+        return;
+    if (at > partition->position)
+        partition->position = at;
+    partition->at_end = true;
+}
+
+/*  Offsets are gone: it stands still, or goes on where it was told to. */
+static void lose (ingestor_t *self, ledger_partition_t *partition, int64_t wanted, int64_t oldest,
+                  int64_t end)
+{
+    const char *name = self->source->ops->partition_name (self->source, partition->source_index);
+    bool passed = wanted < oldest;
+    log_error (passed ? "lost offsets: the oldest kept one is beyond what was applied; to go on "
+                        "without them: --on-lost-offsets=skip"
+                      : "lost offsets: the partition ends below what was applied (truncated or made "
+                        "anew): restore it, give it another name, or begin with another --state",
+               F_STR ("partition", name), F_INT ("applied", wanted), F_INT ("oldest", oldest),
+               F_INT ("end", end));
+    partition->started = false;
+    partition->stopped = !(passed && self->settings.skip_lost_offsets);
+    partition->skip_to_oldest = !partition->stopped;
+    self->lost_offsets |= partition->stopped;
+}
+
+static void on_lost (void *arg, uint32_t source_index, int64_t wanted, int64_t oldest, int64_t end)
+{
+    lose (arg, own_partition (arg, source_index), wanted, oldest, end);
+}
+
+source_events_t ingestor_source_events (ingestor_t *self)
+{
+    return (source_events_t){.arg = self,
+                             .record = ingestor_route,
+                             .listed = on_listed,
+                             .assigned = on_assigned,
+                             .revoked = on_revoked,
+                             .position = on_position,
+                             .end = on_end,
+                             .lost = on_lost};
+}
+
+void ingestor_use (ingestor_t *self, source_t *source, dead_letters_t *dead_letters)
+{
+    self->source = source;
+    self->dead_letters = dead_letters;
+}
+
+/*  ---- what the workers say ---- */
+
+static void on_owned (void *arg, uint32_t slot)
+{
+    ingestor_t *self = arg;
+    for (uint32_t i = 0; i < self->ledger.count; i++) {
+        ledger_partition_t *partition = self->ledger.partitions[i];
+        if (!partition || !partition->started)
+            continue;
+        vector_entry_t entry = vector_get (&owners_slot (self->owners, slot)->applied, i);
+        offset_ledger_set_slot (partition, slot, entry);
+        partition->restart |= partition->slots[slot].handed < partition->position;
+    }
+}
+
+static void on_rewind (void *arg, uint32_t slot, uint32_t number, vector_entry_t entry,
+                       uint64_t rewinds)
+{
+    ingestor_t *self = arg;
+    ledger_partition_t *partition =
+        number < self->ledger.count ? self->ledger.partitions[number] : NULL;
+    if (!partition || !partition->started || partition->rewinds != rewinds)
+        return;
+    offset_ledger_set_slot (partition, slot, entry);
+    partition->restart = true;
+}
+
+static void take_announces (ingestor_t *self)
+{
+    void *socket = zsock_resolve (self->back_channel);
+    for (int i = 0; i < ANNOUNCES_A_TURN; i++) {
+        zmq_msg_t message;
+        zmq_msg_init (&message);
+        bool got = zmq_msg_recv (&message, socket, ZMQ_DONTWAIT) >= 0;
+        cursor_t frame = cursor_of (zmq_msg_data (&message), zmq_msg_size (&message));
+        wire_header_t header;
+        int taken = -1;
+        if (got && wire_read_header (&frame, &header) && header.kind == WIRE_ANNOUNCE)
+            taken = owners_take (self->owners, &header, &frame, self->now_ms);
+        if (got && taken == -2)
+            log_error ("a worker of another number of shards is not heard: --shards must be the same",
+                       F_SPAN ("worker", header.sender));
+        else if (got && taken != 0)
+            log_warning ("a frame that is none of ours, or of another version, was dropped");
+        zmq_msg_close (&message);
+        if (!got)
+            break;
+    }
+    owners_sweep (self->owners, self->now_ms);
+    ingestor_connect_workers (self);
+}
+
+/*  ---- starts and rewinds ---- */
+
+static void read_vectors (ingestor_t *self, ledger_partition_t *partition, uint32_t number)
+{
+    for (uint32_t slot = 0; slot < owners_slot_count (self->owners); slot++) {
+        vector_entry_t entry = {INT64_MAX, EVENT_TIME_NONE};
+        if (owners_takes_part (self->owners, slot))
+            entry = vector_get (&owners_slot (self->owners, slot)->applied, number);
+        else
+            partition->slots[slot].counted = 0;
+        offset_ledger_set_slot (partition, slot, entry);
+    }
+}
+
+static void start_partition (ingestor_t *self, ledger_partition_t *partition, uint32_t number)
+{
+    const source_ops_t *ops = self->source->ops;
+    uint32_t slot_count = owners_slot_count (self->owners);
+    if (!partition->started)
+        read_vectors (self, partition, number);
+    vector_entry_t entry = offset_ledger_start (partition, slot_count);
+    bool oldest = entry.next == VECTOR_ABSENT || partition->skip_to_oldest;
+    int64_t base = -1;
+    bool base_lost = false;
+    bool again = partition->started;
+    partition->started = true;
+    outcome_t outcome = ops->start (self->source, partition->source_index,
+                                    oldest ? SOURCE_OLDEST : entry.next, &base, &base_lost);
+    if (outcome != OUTCOME_OK || partition->stopped) {
+        partition->started = again && !partition->stopped;
+        return;
+    }
+    if (!oldest)
+        offset_ledger_rewind (partition, slot_count, entry, self->now_ms);
+    else if (offset_ledger_begin (partition, slot_count, base, base_lost || partition->skip_to_oldest,
+                                  partition->skip_to_oldest, self->now_ms) != 0) {
+        vector_entry_t present = {INT64_MAX, EVENT_TIME_NONE};
+        for (uint32_t slot = 0; slot < slot_count; slot++) {
+            int64_t handed = partition->slots[slot].handed;
+            present.next = handed >= 0 && handed < present.next ? handed : present.next;
+        }
+        lose (self, partition, present.next, base, -1);
+        return;
+    }
+    partition->skip_to_oldest = false;
+    partition->restart = false;
+    partition->rewinds += again;
+    partition->source_paused = false;
+    log_debug ("a partition is read", F_SPAN ("partition", partition_names_get (self->partitions, number)),
+               F_INT ("from", partition->position), F_INT ("rewinds", partition->rewinds));
+}
+
+static void start_partitions (ingestor_t *self)
+{
+    bool complete = owners_complete (self->owners) && live_config_ready (self->config);
+    if (complete && !self->handing_out) {
+        self->handing_out = true;
+        log_info ("every shard has an owner: events are handed out");
+    }
+    if (!complete)
+        return;
+    for (uint32_t i = 0; i < self->ledger.count; i++) {
+        ledger_partition_t *partition = self->ledger.partitions[i];
+        if (partition && partition->owned && !partition->stopped &&
+            (!partition->started || partition->restart))
+            start_partition (self, partition, i);
+    }
+}
+
+/*  ---- the end of it ---- */
+
+static void commit (ingestor_t *self)
+{
+    for (uint32_t i = 0; i < self->ledger.count; i++) {
+        ledger_partition_t *partition = self->ledger.partitions[i];
+        int64_t durable = owners_durable (self->owners, i);
+        if (!partition || !partition->started || durable <= partition->committed)
+            continue;
+        self->source->ops->commit (self->source, partition->source_index, durable);
+        partition->committed = durable;
+    }
+}
+
+static bool all_done (const ingestor_t *self)
+{
+    for (uint32_t i = 0; i < self->ledger.count; i++) {
+        const ledger_partition_t *partition = self->ledger.partitions[i];
+        if (partition && partition->owned && (!partition->started || !partition->at_end))
+            return false;
+    }
+    return owners_settled (self->owners);
+}
+
+static void say_done (ingestor_t *self)
+{
+    const ingestor_counts_t *counts = &self->counts;
+    char line[2048];
+    uint64_t dead = 0;
+    for (int i = 0; i < EVENT_REASON_COUNT; i++)
+        dead += counts->dead[i];
+    int size = snprintf (line, sizeof line,
+                         "done in=%llu unknown=%llu inactive=%llu other=%llu unconfirmed=%llu "
+                         "wrong_types=%llu dead=%llu",
+                         (unsigned long long) counts->in, (unsigned long long) counts->unknown,
+                         (unsigned long long) counts->inactive, (unsigned long long) counts->other,
+                         (unsigned long long) counts->unconfirmed,
+                         (unsigned long long) counts->wrong_types, (unsigned long long) dead);
+    for (int i = 0; i < EVENT_REASON_COUNT; i++) {
+        if (counts->dead[i] && size < (int) sizeof line)
+            size += snprintf (line + size, sizeof line - (size_t) size, " dead.%s=%llu",
+                              event_reason_name ((event_reason_t) i),
+                              (unsigned long long) counts->dead[i]);
+    }
+    beat_say (&self->beat, line);
+    log_info ("all input is in Redis", F_INT ("events", counts->in));
+}
+
+/*  ---- life ---- */
+
+ingestor_t *ingestor_new (const ingestor_settings_t *settings, char *error, size_t error_size,
+                          int *code)
+{
+    ingestor_t *self = memory_new (sizeof *self);
+    char actual[ENDPOINT_BYTES_MAX];
+    self->settings = *settings;
+    self->incarnation = (uint64_t) clock_wall_ms ();
+    self->beat = beat_of (settings->beat_fd);
+    self->first_ms = EVENT_TIME_NONE;
+    self->greatest_ms = EVENT_TIME_NONE;
+    self->now_ms = clock_ms ();
+    self->actions = action_names_new ();
+    self->parser = event_parser_new ();
+    self->partitions = partition_names_new ();
+    const owners_events_t events = {self, on_owned, on_rewind};
+    self->owners = owners_new (settings->stages, settings->shard_count, self->partitions,
+                               span_of (settings->name), self->incarnation, &events);
+    self->ledger.slot_count = owners_slot_count (self->owners);
+    self->back_channel = zsock_new (ZMQ_PULL);
+    *code = EX_UNAVAILABLE;
+    if (endpoint_bind (self->back_channel, settings->listen, settings->allow_plain_tcp, actual, error,
+                       error_size) != 0)
+        goto failed;
+    self->config = live_config_new (zsys_init (), settings->configd, settings->name,
+                                    self->incarnation, NULL, NULL);
+    if (!self->config) {
+        snprintf (error, error_size, "%s is not an endpoint", settings->configd);
+        *code = EX_USAGE;
+        goto failed;
+    }
+    return self;
+failed:
+    ingestor_destroy (&self);
+    return NULL;
+}
+
+void ingestor_destroy (ingestor_t **self_p)
+{
+    ingestor_t *self = *self_p;
+    if (!self)
+        return;
+    for (uint32_t i = 0; i < OWNERS_WORKERS_MAX; i++) {
+        zsock_destroy (&self->workers[i].socket);
+        buffer_free (&self->workers[i].frame);
+        free (self->workers[i].used_scenarios);
+    }
+    live_config_destroy (&self->config);
+    zsock_destroy (&self->back_channel);
+    owners_destroy (&self->owners);
+    offset_ledger_free (&self->ledger);
+    partition_names_destroy (&self->partitions);
+    event_parser_destroy (&self->parser);
+    action_names_destroy (&self->actions);
+    buffer_free (&self->sections);
+    free (self->numbers);
+    free (self);
+    *self_p = NULL;
+}
+
+/*  A worker that takes nothing stops the reading; the source is still asked, but for nothing, once the
+ *  partitions are paused (ingestor_pace): a consumer that never polls would lose its membership. */
+static void read_source (ingestor_t *self)
+{
+    int64_t blocked_ms = ingestor_blocked_since (self);
+    if (blocked_ms && self->now_ms - blocked_ms <= INGESTOR_BLOCKED_MS) {
+        zmq_pollitem_t item = {zsock_resolve (self->back_channel), 0, ZMQ_POLLIN, 0};
+        zmq_poll (&item, 1, 1);
+        return;
+    }
+    self->source->ops->poll (self->source, INGESTOR_TURN_MS);
+}
+
+static void turn (ingestor_t *self)
+{
+    self->now_ms = clock_ms ();
+    live_config_step (self->config, self->now_ms);
+    take_announces (self);
+    start_partitions (self);
+    read_source (self);
+    self->dead_letters->ops->poll (self->dead_letters);
+    self->now_ms = clock_ms ();
+    ingestor_pace (self);
+    ingestor_send_due (self);
+    if (self->now_ms - self->committed_ms >= COMMIT_MS) {
+        commit (self);
+        self->committed_ms = self->now_ms;
+    }
+    beat_tick (&self->beat, self->now_ms);
+}
+
+int ingestor_run (ingestor_t *self)
+{
+    beat_say (&self->beat, "ready");
+    while (!stop_requested ()) {
+        turn (self);
+        if (self->settings.once && self->lost_offsets)
+            return EX_DATAERR;
+        if (self->settings.once && all_done (self)) {
+            commit (self);
+            say_done (self);
+            return 0;
+        }
+    }
+    commit (self);
+    return 0;
+}

@@ -1,0 +1,223 @@
+/*  hotpath-ingestor: events in (Kafka or files), sections out to the workers. See ingestor.h. */
+#include <stdlib.h>
+#include <sysexits.h>
+#include <czmq.h>
+
+#include "common/log.h"
+#include "common/settings.h"
+#include "common/stage.h"
+#include "common/state_layout.h"
+#include "common/stop.h"
+#include "ingestor/file_dead_letters.h"
+#include "ingestor/file_source.h"
+#include "ingestor/ingestor.h"
+#include "ingestor/kafka_dead_letters.h"
+#include "ingestor/kafka_source.h"
+
+enum { LIST_INTERVAL_MS = 5000, CONNECT_MS_MAX = 10000, PATH_BYTES_MAX = 4096 };
+
+typedef struct {
+    char *name, *listen, *configd, *state, *brokers, *topics, *group, *from, *dead_letters,
+        *dead_letters_topic, *lost, *unknown, *tenant, *scenario, *log_level, *log_format;
+    settings_list_t files, extras, stages;
+    int64_t shards, reader_index, reader_count, out_of_orderness_ms, idle_timeout_ms, max_hold_ms,
+        max_skew_ms, max_future_ms, lead_max_ms, beat_fd;
+    bool follow, once, idle_advance, allow_plain_tcp;
+} main_settings_t;
+
+#define TEXT(n, field, o, v, h)                                                                    \
+    {.name = (n), .type = SETTING_TEXT, .offset = offsetof (main_settings_t, field),               \
+     .otherwise = (o), .value = (v), .help = (h)}
+#define CHOICE(n, field, o, c, h)                                                                  \
+    {.name = (n), .type = SETTING_CHOICE, .offset = offsetof (main_settings_t, field),             \
+     .otherwise = (o), .choices = (c), .help = (h)}
+#define FLAG(n, field, o, h)                                                                       \
+    {.name = (n), .type = SETTING_FLAG, .offset = offsetof (main_settings_t, field),               \
+     .otherwise = (o), .help = (h)}
+#define INTEGER(n, field, o, l, m, h)                                                              \
+    {.name = (n), .type = SETTING_INTEGER, .offset = offsetof (main_settings_t, field),            \
+     .otherwise = (o), .value = "N", .help = (h), .least = (l), .most = (m)}
+#define DURATION(n, field, o, h)                                                                   \
+    {.name = (n), .type = SETTING_DURATION, .offset = offsetof (main_settings_t, field),           \
+     .otherwise = (o), .value = "TIME", .help = (h), .least = 0, .most = 604800000}
+
+static const setting_t table[] = {
+    {.name = "file", .type = SETTING_LINES, .offset = offsetof (main_settings_t, files),
+     .value = "FILE", .help = "JSON lines to read; - is standard input; may be given again"},
+    FLAG ("follow", follow, NULL, "go on as the files grow and rotate, like tail -F"),
+    TEXT ("brokers", brokers, NULL, "HOST:PORT,...", "Kafka brokers"),
+    TEXT ("topics", topics, "^user-behaviors(-.*)?$", "REGEX", "topics to read"),
+    TEXT ("group", group, "hotpath", "NAME", "consumer group"),
+    TEXT ("from", from, "earliest", "earliest|latest|TIME", "where a group without commits begins"),
+    {.name = "kafka", .letter = 'X', .type = SETTING_LINES,
+     .offset = offsetof (main_settings_t, extras), .value = "NAME=VALUE",
+     .help = "a librdkafka setting, handed through; may be given again"},
+    FLAG ("once", once, NULL, "read what is there, wait until Redis has it all, exit"),
+    TEXT ("dead-letters", dead_letters, NULL, "PATH",
+          "file source: where invalid messages go, as JSON lines; by default "
+          "STATE/dead-letters.jsonl"),
+    TEXT ("dead-letters-topic", dead_letters_topic, "hotpath.dlq", "TOPIC",
+          "Kafka source: where invalid messages go"),
+    CHOICE ("on-lost-offsets", lost, "stop", "stop|skip",
+            "what a partition does whose next offset is gone"),
+    CHOICE ("unknown-scenarios", unknown, "drop", "drop", "events of scenarios without a config"),
+    TEXT ("tenant-id", tenant, NULL, "T", "dedicated mode: only this tenant's events count"),
+    TEXT ("scenario-id", scenario, NULL, "S", "dedicated mode: only this scenario's events count"),
+    TEXT ("state", state, NULL, "DIR", "state folder (spool of standard input, dead letters)"),
+    INTEGER ("shards", shards, "16", 1, 1024, "fixed fractions of the keys, as the workers have it"),
+    {.name = "stages", .type = SETTING_LIST, .offset = offsetof (main_settings_t, stages),
+     .otherwise = "scorer,profiler,metrics", .value = "STAGE,...", .help = "stages to hand out to"},
+    TEXT ("listen", listen, "tcp://127.0.0.1:*", "ENDPOINT", "where workers announce themselves"),
+    TEXT ("configd", configd, NULL, "ENDPOINT", "where configd publishes"),
+    TEXT ("name", name, "ingestor-0", "NAME", "name of this process, unique among the ingestors"),
+    INTEGER ("reader-index", reader_index, "0", 0, 1023, "files: which of the ingestors this is"),
+    INTEGER ("reader-count", reader_count, "1", 1, 1024, "files: how many ingestors there are"),
+    DURATION ("max-out-of-orderness", out_of_orderness_ms, "5s",
+              "how far the watermark stays behind the greatest event time"),
+    DURATION ("idle-timeout", idle_timeout_ms, "10s",
+              "a partition at its end without events for so long holds nothing back"),
+    FLAG ("idle-advance", idle_advance, "on", "let event time go on while all partitions are idle"),
+    DURATION ("max-hold", max_hold_ms, "10m",
+              "a partition at its end, behind the others by more, holds nothing back"),
+    DURATION ("max-skew", max_skew_ms, "10m",
+              "a partition ahead of the least one by more event time waits"),
+    DURATION ("max-future", max_future_ms, "5m", "events further ahead of their record are invalid"),
+    DURATION ("lead-max", lead_max_ms, "60s", "how far reading runs ahead of the slowest shard"),
+    FLAG ("allow-plain-tcp", allow_plain_tcp, NULL, "listen on tcp beyond loopback unencrypted"),
+    CHOICE ("log-level", log_level, "info", "debug|info|warning|error", "least level logged"),
+    CHOICE ("log-format", log_format, "logfmt", "logfmt|json", "form of log lines"),
+    INTEGER ("beat-fd", beat_fd, "-1", -1, 1 << 20, "pipe to a supervisor (hotpath run sets it)"),
+    {.name = NULL},
+};
+
+static const settings_program_t program = {
+    "hotpath-ingestor", "Reads events, parses each once, hands them to the workers by key.", table,
+    false};
+
+static uint32_t stage_bits (const settings_list_t *names)
+{
+    static const char *const known[] = {"scorer", "profiler", "metrics"};
+    uint32_t bits = 0;
+    for (size_t i = 0; i < names->count; i++) {
+        uint32_t found = 0;
+        for (uint32_t at = 0; at < STAGE_COUNT; at++)
+            found |= strcmp (names->list[i], known[at]) == 0 ? 1u << at : 0;
+        if (!found)
+            settings_fail (EX_USAGE, "--stages: '%s' is none of scorer, profiler, metrics",
+                           names->list[i]);
+        bits |= found;
+    }
+    return bits;
+}
+
+static void check (const main_settings_t *settings)
+{
+    if (!settings->state || !settings->configd)
+        settings_fail (EX_USAGE, "--%s is needed (see --help)", settings->state ? "configd" : "state");
+    if ((settings->files.count > 0) == (settings->brokers != NULL))
+        settings_fail (EX_USAGE, "either --file or --brokers is needed, and not both (see --help)");
+    if (settings->scenario && !settings->tenant)
+        settings_fail (EX_USAGE, "--scenario-id needs --tenant-id");
+}
+
+static ingestor_settings_t ingestor_part (const main_settings_t *settings)
+{
+    return (ingestor_settings_t){
+        .name = settings->name,
+        .listen = settings->listen,
+        .configd = settings->configd,
+        .stages = stage_bits (&settings->stages),
+        .shard_count = (uint32_t) settings->shards,
+        .tenant = settings->tenant,
+        .scenario = settings->scenario,
+        .out_of_orderness_ms = settings->out_of_orderness_ms,
+        .idle_timeout_ms = settings->idle_timeout_ms,
+        .max_hold_ms = settings->max_hold_ms,
+        .max_skew_ms = settings->max_skew_ms,
+        .max_future_ms = settings->max_future_ms,
+        .lead_max_ms = settings->lead_max_ms,
+        .idle_advance = settings->idle_advance,
+        .once = settings->once,
+        .skip_lost_offsets = strcmp (settings->lost, "skip") == 0,
+        .allow_plain_tcp = settings->allow_plain_tcp,
+        .beat_fd = settings->beat_fd,
+    };
+}
+
+/*  Source and dead letters; exits where one of them cannot be had. */
+static void open_source (const main_settings_t *settings, const source_events_t *events,
+                         source_t **source, dead_letters_t **letters)
+{
+    char error[512], path[PATH_BYTES_MAX], spool[PATH_BYTES_MAX];
+    int code = EX_UNAVAILABLE;
+    snprintf (path, sizeof path, "%s/dead-letters.jsonl", settings->state);
+    snprintf (spool, sizeof spool, "%s/ingestor/spool", settings->state);
+    if (state_layout_make_folder (settings->state) != 0)
+        settings_fail (EX_CANTCREAT, "cannot make %s: %s", settings->state, strerror (errno));
+    const kafka_settings_t kafka = {settings->brokers, (const char *const *) settings->extras.list,
+                                    settings->extras.count};
+    if (settings->brokers) {
+        const kafka_source_settings_t part = {.kafka = kafka,
+                                              .topics = settings->topics,
+                                              .group = settings->group,
+                                              .from = settings->from,
+                                              .dead_letters_topic = settings->dead_letters_topic,
+                                              .once = settings->once,
+                                              .list_interval_ms = LIST_INTERVAL_MS,
+                                              .connect_ms_max = CONNECT_MS_MAX};
+        *source = kafka_source_new (&part, events, error, sizeof error, &code);
+        if (*source)
+            *letters = kafka_dead_letters_new (&kafka, settings->dead_letters_topic, error,
+                                               sizeof error);
+    } else {
+        const file_source_settings_t part = {
+            .paths = (const char *const *) settings->files.list,
+            .path_count = settings->files.count,
+            .follow = settings->follow,
+            .once = settings->once,
+            .spool_folder = spool,
+            .input = STDIN_FILENO,
+            .reader_index = (uint32_t) (settings->reader_index % settings->reader_count),
+            .reader_count = (uint32_t) settings->reader_count};
+        *source = file_source_new (&part, events, error, sizeof error, &code);
+        if (*source)
+            *letters = file_dead_letters_new (settings->dead_letters ? settings->dead_letters : path,
+                                              error, sizeof error);
+    }
+    if (!*source)
+        settings_fail (code, "%s", error);
+    if (!*letters)
+        settings_fail (EX_CANTCREAT, "%s", error);
+}
+
+int main (int argc, char **argv)
+{
+    char error[512];
+    int code = 0;
+    main_settings_t settings = {0};
+    settings_load (&program, argc, argv, &settings);
+    check (&settings);
+    log_level_t level;
+    log_level_parse (settings.log_level, &level);
+    log_start (settings.name, level, strcmp (settings.log_format, "json") == 0);
+    stop_install ();
+    zsys_handler_set (NULL);
+
+    ingestor_settings_t part = ingestor_part (&settings);
+    ingestor_t *ingestor = ingestor_new (&part, error, sizeof error, &code);
+    if (!ingestor)
+        settings_fail (code, "%s", error);
+    source_t *source = NULL;
+    dead_letters_t *letters = NULL;
+    source_events_t events = ingestor_source_events (ingestor);
+    open_source (&settings, &events, &source, &letters);
+    ingestor_use (ingestor, source, letters);
+
+    code = ingestor_run (ingestor);
+
+    letters->ops->destroy (&letters);
+    source->ops->destroy (&source);
+    ingestor_destroy (&ingestor);
+    settings_free (&program, &settings);
+    return code;
+}

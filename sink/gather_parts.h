@@ -1,0 +1,33 @@
+/*  gather_parts: what the files of gather share: gather.c (when to publish) and gather_put.c (parts
+ * that arrive). Nobody else includes it.
+ */
+#ifndef HOTPATH_SINK_GATHER_PARTS_H
+#define HOTPATH_SINK_GATHER_PARTS_H
+
+#include "sink/gather.h"
+
+/*  First in, first out, of keys; a key is in it once. */
+typedef struct {
+    gather_key_t **list;
+    size_t first, count, capacity;
+} key_queue_t;
+
+struct gather {
+    int64_t timeout_ms, tick_ms, sweep_ms;
+    gather_keys_t keys;
+    key_queue_t ready, lookups;
+    part_reader_t *reader;
+    token_list_t done;
+    size_t done_at; /* tokens before it are taken */
+    size_t bytes;
+    span_t *contents;
+};
+
+/*  The key is looked at by the next gather_next. */
+void gather_make_ready (gather_t *self, gather_key_t *key);
+/*  The key's order in Redis is to be asked (again); nothing of it is published before. */
+void gather_want_lookup (gather_t *self, gather_key_t *key);
+/*  Frees a slot; tokens that it owes are done. */
+void gather_drop_slot (gather_t *self, gather_key_t *key, uint32_t at);
+
+#endif

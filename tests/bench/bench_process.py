@@ -1,0 +1,124 @@
+"""Runs one command and measures it: the CPU and the peak memory of it and of each of its children.
+
+How: while the command runs, /proc/PID/stat (user and system time of all threads, also of those that
+ended) and VmHWM of it and of its children are read every 20 ms, and the last reading of a process
+counts. So up to 20 ms of wall time of each process's end is not seen, and the kernel counts in
+ticks of 10 ms. The sum over all is exact nevertheless: it is wait4's rusage of the command, which
+holds what it waited for. The difference is reported as `unattributed`, not spread.
+
+Not counted: the servers (their CPU is measured apart by cpu_seconds), and this program.
+"""
+
+import os
+import signal
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+SAMPLE_SECONDS = 0.02
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class BenchError(Exception):
+    """The bench cannot say a number: its message says why."""
+
+
+@dataclass
+class Process:
+    name: str
+    cpu_seconds: float = 0.0
+    rss_bytes: int = 0
+
+
+@dataclass
+class Measured:
+    code: int
+    stdout: str
+    stderr: str
+    wall_seconds: float
+    cpu_seconds: float          # exact, of all together
+    processes: dict = field(default_factory=dict)   # pid -> Process
+
+    def by_name(self):
+        """{name: (CPU seconds, sum of peak RSS bytes, processes)}."""
+        names = {}
+        for process in self.processes.values():
+            cpu, rss, count = names.get(process.name, (0.0, 0, 0))
+            names[process.name] = (cpu + process.cpu_seconds, rss + process.rss_bytes, count + 1)
+        return names
+
+
+def cpu_seconds(pid):
+    """User and system seconds of a process so far, or None if it has gone."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    fields = text.rpartition(")")[2].split()    # the name before may hold anything
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def _sample(pid, processes):
+    try:
+        name = os.path.basename(os.readlink(f"/proc/{pid}/exe"))
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        name, status = None, ""     # it is ending: its times can still be read
+    cpu = cpu_seconds(pid)
+    if cpu is None or (name is None and pid not in processes):
+        return
+    process = processes.setdefault(pid, Process(name))
+    process.name = name or process.name
+    process.cpu_seconds = max(process.cpu_seconds, cpu)
+    at = status.find("VmHWM:")
+    if at >= 0:
+        process.rss_bytes = max(process.rss_bytes, int(status[at:].split()[1]) * 1024)
+
+
+def _sample_all(parent, processes):
+    pids = {parent, *processes}
+    try:
+        for task in os.listdir(f"/proc/{parent}/task"):
+            pids.update(map(int, Path(f"/proc/{parent}/task/{task}/children").read_text().split()))
+    except OSError:
+        pass
+    for pid in pids:
+        _sample(pid, processes)
+
+
+def run(command, folder, seconds_max):
+    """Runs the command with its output in files of `folder`; a Measured whatever its exit code.
+    BenchError, and all of it killed, if it takes longer than seconds_max."""
+    out_path, error_path = Path(folder) / "stdout.txt", Path(folder) / "stderr.txt"
+    environment = {name: value for name, value in os.environ.items()
+                   if not name.startswith("HOTPATH_")}
+    processes = {}
+    with open(out_path, "wb") as out, open(error_path, "wb") as errors:
+        began = time.monotonic()
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=errors,
+                                 env=environment, cwd=folder, start_new_session=True)
+    ended = 0
+    try:
+        while not ended:
+            _sample_all(child.pid, processes)
+            ended, status, usage = os.wait4(child.pid, os.WNOHANG)
+            if ended:
+                break
+            if time.monotonic() - began > seconds_max:
+                raise BenchError(f"it did not end in {seconds_max:g} s: {' '.join(command)}\n"
+                                 + tail(error_path))
+            time.sleep(SAMPLE_SECONDS)
+    finally:
+        if not ended:
+            os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+        else:
+            child.returncode = os.waitstatus_to_exitcode(status)    # we reaped it ourselves
+    return Measured(child.returncode, out_path.read_text(errors="replace"),
+                    error_path.read_text(errors="replace"), time.monotonic() - began,
+                    usage.ru_utime + usage.ru_stime, processes)
+
+
+def tail(path, lines=25):
+    return "\n".join(Path(path).read_text(errors="replace").splitlines()[-lines:])

@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# Runs the tests and closes with exactly one line 'N passed, N failed' (', N skipped' where some were;
+# which and why is printed above it). A failure does not keep the rest from running.
+#
+#   tests/run.sh [--units PROGRAM...] [--pytest FOLDER...]
+#
+# HOTPATH_TEST_BIN: the folder of the executables under test. Needs build/venv (deploy/setup.sh test).
+set -uo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+export COUNTS_FILE=$scratch/counts
+: > "$COUNTS_FILE"
+
+# What pytest has counted: from its report, for a run that broke off has none, and is a failure.
+count_report () {   # report, exit code
+    python3 - "$1" "$2" <<'END'
+import sys
+import xml.etree.ElementTree as tree
+report, code = sys.argv[1], int(sys.argv[2])
+total = failed = skipped = 0
+try:
+    for suite in tree.parse(report).getroot().iter("testsuite"):
+        total += int(suite.get("tests"))
+        failed += int(suite.get("failures")) + int(suite.get("errors"))
+        skipped += int(suite.get("skipped"))
+except (OSError, tree.ParseError):
+    pass
+print(total - failed - skipped, failed or int(code != 0), skipped)
+END
+}
+
+run_pytest () {     # folder
+    printf '=== tests/%s\n' "$1"
+    (cd "$root/tests" && "$root/build/venv/bin/python" -m pytest -q -ra \
+        --junitxml="$scratch/$1.xml" "$1")
+    count_report "$scratch/$1.xml" $? >> "$COUNTS_FILE"
+}
+
+kind=
+units=()
+folders=()
+for argument in "$@"; do
+    case $argument in
+    --units | --pytest) kind=$argument ;;
+    *) if [ "$kind" = --units ]; then units+=("$argument"); else folders+=("$argument"); fi ;;
+    esac
+done
+
+if [ "${#units[@]}" -gt 0 ]; then
+    printf '=== tests/unit\n'
+    "$root/tests/unit/run.sh" "${units[@]}"
+fi
+for folder in "${folders[@]}"; do
+    run_pytest "$folder"
+done
+
+read -r passed failed skipped < <(awk '{ p += $1; f += $2; s += $3 } END { print p+0, f+0, s+0 }' \
+    "$COUNTS_FILE")
+printf '%d passed, %d failed' "$passed" "$failed"
+if [ "$skipped" -gt 0 ]; then
+    printf ', %d skipped' "$skipped"
+fi
+printf '\n'
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

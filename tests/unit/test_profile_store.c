@@ -1,0 +1,182 @@
+/*  profile_table and profile_record: what is stored, and read back to the same bits. */
+#include "tests/unit/profile_fixture.h"
+
+static void apply_random (fixture_t *f, int count)
+{
+    static const char *const actions[] = {"view", "click", "purchase", "impression", "zoom", "bow"};
+    for (int i = 0; i < count; i++) {
+        char user[24], item[24], labels[4][24];
+        span_t tags[3];
+        snprintf (user, sizeof user, "user %d", rand () % 50);
+        snprintf (item, sizeof item, "item %d", rand () % 300);
+        for (int j = 0; j < 4; j++)
+            snprintf (labels[j], sizeof labels[j], "%d.%d", j, rand () % 9);
+        for (int j = 0; j < 3; j++)
+            tags[j] = span_of (labels[j + 1]);
+        int action = rand () % 6;
+        stage_event_t event = {
+            .time_ms = BASE + rand () % (4 * 86400000),
+            .action = action < 4 ? (uint16_t)actions_find (span_of (actions[action]))
+                                 : action_names_intern (f->names, span_of (actions[action])),
+            .item = span_of (item),
+            .category = rand () % 3 ? span_of (labels[0]) : (span_t){0},
+            .tags = tags,
+            .tag_count = (uint32_t)rand () % 4,
+        };
+        apply_full (f, rand () % 2, user, &event);
+    }
+}
+
+/*  Store, load, and go on: the same bits as without the restart. */
+static void test_restart_gives_the_same_bits (void **state)
+{
+    (void)state;
+    buffer_t results[2];
+    size_t counts[2];
+    for (int restarts = 0; restarts < 2; restarts++) {
+        fixture_t *f = begin ();
+        for (int i = 0; i < 2; i++)
+            configure (f, i,
+                       "{\"user_profile\": {\"interest_decay_days\": 2, \"behavior_weights\": "
+                       "{\"view\": 1, \"purchase\": -0.7, \"zoom\": 0.3, \"bow\": 1.1}}}");
+        srand (5);
+        for (int i = 0; i < 6; i++) {
+            apply_random (f, 1000);
+            commit (f);
+            if (restarts)
+                restart (f);
+        }
+        f->owed_count = 0;
+        profile_table_finish (f->table, &f->time);
+        counts[restarts] = f->owed_count;
+        f->time.watermark_ms = BASE;
+        f->owed_count = 0;
+        profile_table_refresh (f->table, &f->time); /* an order that does not depend on slots */
+        results[restarts] = all_json (f);
+        end (f);
+    }
+    assert_int_equal (counts[0], 100);
+    assert_int_equal (counts[1], 100);
+    assert_int_equal (results[0].size, results[1].size);
+    assert_memory_equal (results[0].bytes, results[1].bytes, results[0].size);
+    buffer_free (&results[0]);
+    buffer_free (&results[1]);
+}
+
+static void test_only_changed_users_are_stored (void **state)
+{
+    (void)state;
+    fixture_t *f = begin ();
+    advance (f, BASE, 0);
+    apply (f, 0, "a", BASE);
+    apply (f, 0, "a", BASE + 1);
+    apply (f, 0, "b", BASE);
+    assert_int_equal (commit (f), 2);
+    assert_int_equal (commit (f), 0);
+    apply (f, 0, "b", BASE + 2);
+    assert_int_equal (commit (f), 1);
+    apply (f, 0, "b", BASE - 4 * 86400000); /* ignored */
+    assert_int_equal (commit (f), 0);
+    assert_int_equal (profile_table_measure (f->table).ignored, 1);
+    end (f);
+}
+
+/*  A restart writes what was changed and not written, and nothing else. */
+static void test_dirty_is_stored (void **state)
+{
+    (void)state;
+    fixture_t *f = begin ();
+    advance (f, BASE, 0);
+    apply (f, 0, "written", BASE);
+    commit (f);
+    assert_int_equal (advance (f, BASE + UPDATE_MS, 1000), 1);
+    apply (f, 0, "waiting", BASE);
+    assert_int_equal (commit (f), 2);
+    f->known[0] = false; /* its config comes after the records */
+    restart (f);
+    f->owed_count = 0;
+    profile_table_finish (f->table, &f->time);
+    assert_int_equal (f->owed_count, 0);
+    f->known[0] = true;
+    profile_table_configure (f->table, &f->live[0], &f->time);
+    assert_int_equal (advance (f, BASE + 2 * UPDATE_MS, 5000), 1);
+    profile_view_t view;
+    assert_true (profile_table_view (f->table, f->owed[0], PROFILE_KEY_BYTES, &view));
+    assert_true (span_equal (view.user, span_of ("waiting")));
+    end (f);
+}
+
+/*  Users of one hash stay two, in memory, in keys and in the store. */
+static void test_equal_hashes (void **state)
+{
+    (void)state;
+    fixture_t *f = begin ();
+    stage_event_t event = {
+        .time_ms = BASE, .action = ACTION_VIEW, .item = span_of ("i"), .key_hash = 42};
+    char name[24];
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < 300; i++) {
+            snprintf (name, sizeof name, "u%d", i);
+            apply_full (f, 0, name, &event);
+        }
+    }
+    profile_measure_t measure = profile_table_measure (f->table);
+    assert_int_equal (measure.users, 256);
+    assert_int_equal (measure.refused, 2 * 44);
+    commit (f);
+    assert_int_equal (f->records.count, 256);
+    restart (f);
+    f->owed_count = 0;
+    profile_table_finish (f->table, &f->time);
+    assert_int_equal (f->owed_count, 256);
+    for (size_t i = 0; i < f->owed_count; i++) {
+        profile_view_t view;
+        assert_true (profile_table_view (f->table, f->owed[i], PROFILE_KEY_BYTES, &view));
+        snprintf (name, sizeof name, "u%u", f->owed[i][17]);
+        assert_true (span_equal (view.user, span_of (name)));
+        assert_int_equal (profile_count (view.profile, ACTION_VIEW), 2);
+    }
+    end (f);
+}
+
+static void test_broken_records_are_refused (void **state)
+{
+    (void)state;
+    fixture_t *f = begin ();
+    srand (9);
+    apply_random (f, 400);
+    commit (f);
+    for (size_t i = 0; i < f->records.count; i++) {
+        span_t key = f->records.list[i].key, value = f->records.list[i].value;
+        const uint8_t *at = (const uint8_t *)key.bytes;
+        profile_table_t *table = new_table (f, f->names);
+        for (size_t size = 0; size < value.size; size++) { /* cut off; exactly sized, for asan */
+            uint8_t *copy = memory_new (size);
+            memcpy (copy, value.bytes, size);
+            assert_int_equal (profile_table_load (table, at, key.size, copy, size), -1);
+            free (copy);
+        }
+        for (int j = 0; j < 300; j++) { /* changed: read or refused, never worse */
+            uint8_t *copy = memory_new (value.size);
+            memcpy (copy, value.bytes, value.size);
+            copy[(size_t)rand () % value.size] = (uint8_t)rand ();
+            profile_table_load (table, at, key.size, copy, value.size);
+            free (copy);
+        }
+        assert_int_equal (profile_table_load (table, at, key.size - 1, (const uint8_t *)"", 0), -1);
+        profile_table_destroy (&table);
+    }
+    end (f);
+}
+
+int main (void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test (test_restart_gives_the_same_bits),
+        cmocka_unit_test (test_only_changed_users_are_stored),
+        cmocka_unit_test (test_dirty_is_stored),
+        cmocka_unit_test (test_equal_hashes),
+        cmocka_unit_test (test_broken_records_are_refused),
+    };
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}

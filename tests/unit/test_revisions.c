@@ -1,0 +1,276 @@
+/*  source_table, registry, revision_store: which document counts, and revisions that never go back.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <cmocka.h>
+#include "common/buffer.h"
+#include "configd/registry.h"
+#include "configd/revision_store.h"
+#include "configd/source_table.h"
+
+/*  What was told, as text: "+t/a" wanted active, "-t/a" wanted inactive, "!name" a problem. */
+static buffer_t told;
+
+static void say (char sign, const char *text, size_t size)
+{
+    buffer_append (&told, told.size ? " " : "", told.size ? 1 : 0);
+    buffer_append (&told, &sign, 1);
+    buffer_append (&told, text, size);
+}
+
+static void on_want (void *arg, span_t tenant, span_t scenario, bool active, span_t json)
+{
+    (void)arg;
+    (void)json;
+    char text[64];
+    int size = snprintf (text, sizeof text, "%.*s/%.*s", (int)tenant.size, tenant.bytes,
+                         (int)scenario.size, scenario.bytes);
+    say (active ? '+' : '-', text, (size_t)size);
+}
+
+static void on_problem (void *arg, const char *source, const char *tenant, const char *scenario,
+                        const char *path, const char *reason)
+{
+    (void)arg;
+    (void)tenant;
+    (void)scenario;
+    (void)path;
+    (void)reason;
+    say ('!', source, strlen (source));
+}
+
+static const source_listener_t listener = {.want = on_want, .problem = on_problem};
+
+/*  text: "t/a" active, "t/a paused", "t/a bad", or anything else as it is. */
+static void put (source_table_t *table, const char *name, const char *text)
+{
+    char json[256], what[16] = "";
+    char tenant, scenario;
+    if (sscanf (text, "%c/%c %15s", &tenant, &scenario, what) < 2)
+        snprintf (json, sizeof json, "%s", text);
+    else
+        snprintf (json, sizeof json,
+                  "{\"tenant_id\":\"%c\",\"scenario_id\":\"%c\",\"status\":\"%s\","
+                  "\"config\":{\"realtime_compute\":{%s}}}",
+                  tenant, scenario, *what ? what : "active",
+                  strcmp (what, "bad") == 0 ? "\"x\":1" : "");
+    source_table_put (table, name, span_of (json));
+}
+
+static void expect (const char *text)
+{
+    buffer_append (&told, "", 1);
+    assert_string_equal ((const char *)told.bytes, text);
+    buffer_clear (&told);
+}
+
+static void test_documents (void **state)
+{
+    (void)state;
+    source_table_t *table = source_table_new (&listener, NULL, NULL);
+    put (table, "1", "t/a");
+    expect ("+t/a");
+    put (table, "1", "t/a"); /* the same text: nothing new */
+    expect ("");
+    put (table, "1", "t/a paused");
+    expect ("-t/a");
+    put (table, "1", "t/a bad");
+    expect ("!1");
+    put (table, "1", "{broken");
+    expect ("!1");
+    assert_true (source_table_names (table, span_of ("t"), span_of ("a")));
+    put (table, "1", "t/b"); /* it was a's only document */
+    expect ("+t/b -t/a");
+    source_table_remove (table, "1");
+    expect ("-t/b");
+    assert_false (source_table_names (table, span_of ("t"), span_of ("b")));
+    source_table_remove (table, "1");
+    expect ("");
+    source_table_fail (table, "2", "permission denied");
+    expect ("!2");
+    source_table_destroy (&table);
+}
+
+static void test_conflicts (void **state)
+{
+    (void)state;
+    source_table_t *table = source_table_new (&listener, NULL, NULL);
+    put (table, "1", "t/a");
+    expect ("+t/a");
+    put (table, "2", "t/a paused");
+    expect ("!1");
+    put (table, "3", "t/a bad");
+    expect ("!3");
+    put (table, "2", "t/b");
+    expect ("+t/b");
+    source_table_remove (table, "3");
+    expect ("+t/a");
+    uint32_t all, invalid;
+    source_table_count (table, &all, &invalid);
+    assert_int_equal (all, 2);
+    assert_int_equal (invalid, 0);
+    source_table_destroy (&table);
+}
+
+static void test_leaving (void **state)
+{
+    (void)state;
+    source_table_t *table = source_table_new (&listener, NULL, NULL);
+    put (table, "1", "t/a");
+    expect ("+t/a");
+    source_table_leave (table, "1", 5000);
+    source_table_step (table, 5999);
+    expect ("");
+    put (table, "1", "t/a"); /* an editor: deleted and made again */
+    expect ("+t/a");
+    source_table_step (table, 9000);
+    expect ("");
+    source_table_leave (table, "1", 10000); /* renamed: the new name does not conflict */
+    put (table, "2", "t/a");
+    expect ("+t/a");
+    source_table_step (table, 11000);
+    expect ("+t/a");
+    source_table_leave (table, "2", 12000);
+    source_table_step (table, 13000);
+    expect ("-t/a");
+    source_table_destroy (&table);
+}
+
+static void test_full_read (void **state)
+{
+    (void)state;
+    source_table_t *table = source_table_new (&listener, NULL, NULL);
+    source_table_begin (table);
+    put (table, "1", "t/a");
+    put (table, "2", "t/b");
+    source_table_end (table);
+    expect ("+t/a +t/b");
+    source_table_begin (table);
+    put (table, "2", "t/b");
+    source_table_end (table);
+    expect ("-t/a");
+    source_table_destroy (&table);
+}
+
+static void test_dedicated (void **state)
+{
+    (void)state;
+    source_table_t *table = source_table_new (&listener, "t", "a");
+    put (table, "1", "t/a");
+    put (table, "2", "t/b bad");
+    put (table, "3", "u/a");
+    expect ("+t/a");
+    put (table, "1", "t/b");
+    expect ("-t/a");
+    source_table_destroy (&table);
+}
+
+/*  ---- registry and store ---- */
+
+static char folder[] = "/tmp/hotpath-test-XXXXXX";
+static char record[64];
+
+static void on_revision (void *arg, const config_entry_t *entry)
+{
+    (void)arg;
+    char text[64];
+    int size = snprintf (text, sizeof text, "%.*s=%llu", (int)entry->scenario.size,
+                         entry->scenario.bytes, (unsigned long long)entry->number);
+    say (entry->active ? '+' : '-', text, (size_t)size);
+}
+
+static void want (registry_t *registry, const char *scenario, bool active, const char *json)
+{
+    registry_want (registry, span_of ("t"), span_of (scenario), active, span_of (json));
+}
+
+static void test_revisions (void **state)
+{
+    (void)state;
+    char error[256];
+    revision_store_t *store = revision_store_open (record, 1000, error, sizeof error);
+    assert_non_null (store);
+    assert_null (revision_store_open (record, 1000, error, sizeof error));
+    assert_non_null (strstr (error, "another hotpath-configd has it"));
+    registry_t *registry = registry_new (store);
+    want (registry, "a", true, "{1}");
+    want (registry, "b", false, "{1}");
+    want (registry, "never", false, NULL);
+    config_entry_t entry;
+    assert_true (registry_at (registry, 0, &entry));
+    assert_int_equal (entry.tenant.size, 0); /* not durable yet */
+    assert_int_equal (registry_flush (registry, on_revision, NULL), 2);
+    expect ("+a=1 -b=1");
+    assert_int_equal (registry_flush (registry, on_revision, NULL), 0);
+    want (registry, "a", true, "{2}");
+    want (registry, "a", true, "{1}"); /* and back, before it was told */
+    assert_int_equal (registry_flush (registry, on_revision, NULL), 0);
+    want (registry, "a", true, "{2}");
+    registry_flush (registry, on_revision, NULL);
+    want (registry, "a", false, NULL);
+    registry_flush (registry, on_revision, NULL);
+    want (registry, "a", true, "{2}");
+    registry_flush (registry, on_revision, NULL);
+    want (registry, "b", true, "{3}");
+    registry_flush (registry, on_revision, NULL);
+    expect ("+a=2 -a=2 +a=2 +b=2");
+    uint64_t era = revision_store_era (store), incarnation = revision_store_incarnation (store);
+    registry_destroy (&registry);
+    revision_store_close (&store);
+
+    store = revision_store_open (record, 500, error, sizeof error); /* the clock went back */
+    assert_non_null (store);
+    assert_int_equal (revision_store_era (store), era);
+    assert_true (revision_store_incarnation (store) > incarnation);
+    registry = registry_new (store);
+    want (registry, "a", true, "{2}");
+    assert_int_equal (registry_flush (registry, on_revision, NULL), 0);
+    want (registry, "a", true, "{1}");
+    registry_flush (registry, on_revision, NULL);
+    expect ("+a=3");
+    registry_destroy (&registry);
+    revision_store_close (&store);
+}
+
+static int make_folder (void **state)
+{
+    (void)state;
+    if (!mkdtemp (folder))
+        return -1;
+    snprintf (record, sizeof record, "%s/state/configd", folder);
+    return 0;
+}
+
+static int remove_folder (void **state)
+{
+    (void)state;
+    static const char *const names[] = {"/state/configd/data.mdb", "/state/configd/lock",
+                                        "/state/configd/lock.mdb"};
+    static const char *const folders[] = {"/state/configd", "/state", ""};
+    char path[128];
+    for (size_t i = 0; i < 3; i++) {
+        snprintf (path, sizeof path, "%s%s", folder, names[i]);
+        unlink (path);
+    }
+    for (size_t i = 0; i < 3; i++) {
+        snprintf (path, sizeof path, "%s%s", folder, folders[i]);
+        rmdir (path);
+    }
+    buffer_free (&told);
+    return 0;
+}
+
+int main (void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test (test_documents), cmocka_unit_test (test_conflicts),
+        cmocka_unit_test (test_leaving),   cmocka_unit_test (test_full_read),
+        cmocka_unit_test (test_dedicated), cmocka_unit_test (test_revisions),
+    };
+    return cmocka_run_group_tests (tests, make_folder, remove_folder);
+}
