@@ -1,5 +1,5 @@
-/*  restart_policy: when a child that died is started again: after 100 ms, doubled with each death within
- *  the last minute up to 5 s; and when that is given up. Pure: the time is an argument.
+/*  restart_policy: when a child that died is started again: after 100 ms, doubled with each death
+ * within the last minute up to 5 s; and when that is given up. Pure: the time is an argument.
  */
 #ifndef HOTPATH_CTL_RESTART_POLICY_H
 #define HOTPATH_CTL_RESTART_POLICY_H
@@ -7,7 +7,8 @@
 #include <stdint.h>
 
 enum {
-    RESTART_TIMES_MAX = 10, /* restarts of one child within RESTART_SPAN_MS; one more death: given up */
+    RESTART_TIMES_MAX =
+        10, /* restarts of one child within RESTART_SPAN_MS; one more death: given up */
     RESTART_SPAN_MS = 60 * 1000,
     RESTART_FIRST_MS = 100,
     RESTART_LONGEST_MS = 5000,

@@ -28,15 +28,17 @@ static int lock (run_folder_t *self, const char *state, char *error, size_t erro
         ssize_t size = pread (self->lock_fd, holder, sizeof holder - 1, 0);
         holder[size > 0 ? strspn (holder, "0123456789") : 0] = '\0';
         *code = EX_TEMPFAIL;
-        snprintf (error, error_size,
-                  "the state folder %s is in use by another `hotpath run` (process %s): one run at a "
-                  "time; more workers are started as hotpath-scorer and the like",
-                  state, *holder ? holder : "unknown");
+        snprintf (
+            error, error_size,
+            "the state folder %s is in use by another `hotpath run` (process %s): one run at a "
+            "time; more workers are started as hotpath-scorer and the like",
+            state, *holder ? holder : "unknown");
         return -1;
     }
-    int size = snprintf (holder, sizeof holder, "%ld\n", (long) getpid ());
+    int size = snprintf (holder, sizeof holder, "%ld\n", (long)getpid ());
     /* For the message above only: a lock without a name is a lock. */
-    if (ftruncate (self->lock_fd, 0) != 0 || pwrite (self->lock_fd, holder, (size_t) size, 0) != size)
+    if (ftruncate (self->lock_fd, 0) != 0 ||
+        pwrite (self->lock_fd, holder, (size_t)size, 0) != size)
         return 0;
     return 0;
 }
@@ -61,8 +63,8 @@ static int make_sockets (run_folder_t *self, const char *state)
     char whole[PATH_MAX];
     if (!realpath (state, whole))
         return -1;
-    bool fits = snprintf (self->sockets, sizeof self->sockets, "%s/run", whole) <
-                (int) sizeof self->sockets;
+    bool fits =
+        snprintf (self->sockets, sizeof self->sockets, "%s/run", whole) < (int)sizeof self->sockets;
     if (fits && run_plan_sockets_fit (self->sockets)) {
         if (mkdir (self->sockets, 0700) != 0 && errno != EEXIST)
             return -1;
@@ -81,7 +83,8 @@ int run_folder_open (run_folder_t *self, const char *state, uint32_t shard_count
     *self = (run_folder_t){.lock_fd = -1};
     *code = EX_CANTCREAT;
     if (state_layout_make_folder (state) != 0) {
-        snprintf (error, error_size, "cannot make the state folder %s: %s", state, strerror (errno));
+        snprintf (error, error_size, "cannot make the state folder %s: %s", state,
+                  strerror (errno));
         return -1;
     }
     if (lock (self, state, error, error_size, code) != 0)

@@ -30,22 +30,55 @@ enum {
     OWN = 0,
 };
 
-/*  Every setting of run_settings_table, and who gets it with the value that it has here, so that the
- *  defaults that --help shows are those that hold. Secrets go through the environment. */
+/*  Every setting of run_settings_table, and who gets it with the value that it has here, so that
+ * the defaults that --help shows are those that hold. Secrets go through the environment. */
 static const struct {
     const char *setting;
     int takers;
 } handed_on[] = {
-    {"file", I}, {"follow", I}, {"brokers", I}, {"topics", I}, {"group", OWN}, {"from", I},
-    {"kafka", I}, {"dead-letters", I}, {"dead-letters-topic", I}, {"on-lost-offsets", I},
-    {"unknown-scenarios", I}, {"scenarios-dir", C}, {"mongodb-url", OWN}, {"mongodb-url-file", C},
-    {"database", C}, {"collection", C}, {"poll-interval", C}, {"redis", OWN}, {"redis-file", K},
-    {"redis-timeout", K}, {"redis-wait", K}, {"gather-timeout", K}, {"key-prefix", K},
-    {"key-style", K}, {"state", C | W | I}, {"once", I}, {"tenant-id", C | I},
-    {"scenario-id", C | I}, {"ingestors", OWN}, {"scorers", OWN}, {"profilers", OWN},
-    {"metrics", OWN}, {"sinks", OWN}, {"shards", W | I}, {"commit-interval", W},
-    {"max-out-of-orderness", W | I}, {"idle-timeout", I}, {"idle-advance", I}, {"max-hold", I},
-    {"max-skew", I}, {"max-future", I}, {"lead-max", I}, {"log-level", C | K | W | I},
+    {"file", I},
+    {"follow", I},
+    {"brokers", I},
+    {"topics", I},
+    {"group", OWN},
+    {"from", I},
+    {"kafka", I},
+    {"dead-letters", I},
+    {"dead-letters-topic", I},
+    {"on-lost-offsets", I},
+    {"unknown-scenarios", I},
+    {"scenarios-dir", C},
+    {"mongodb-url", OWN},
+    {"mongodb-url-file", C},
+    {"database", C},
+    {"collection", C},
+    {"poll-interval", C},
+    {"redis", OWN},
+    {"redis-file", K},
+    {"redis-timeout", K},
+    {"redis-wait", K},
+    {"gather-timeout", K},
+    {"key-prefix", K},
+    {"key-style", K},
+    {"state", C | W | I},
+    {"once", I},
+    {"tenant-id", C | I},
+    {"scenario-id", C | I},
+    {"ingestors", OWN},
+    {"scorers", OWN},
+    {"profilers", OWN},
+    {"metrics", OWN},
+    {"sinks", OWN},
+    {"shards", W | I},
+    {"commit-interval", W},
+    {"max-out-of-orderness", W | I},
+    {"idle-timeout", I},
+    {"idle-advance", I},
+    {"max-hold", I},
+    {"max-skew", I},
+    {"max-future", I},
+    {"lead-max", I},
+    {"log-level", C | K | W | I},
     {"log-format", C | K | W | I},
 };
 
@@ -75,7 +108,8 @@ int run_plan_takers (const char *setting)
 
 bool run_plan_sockets_fit (const char *folder)
 {
-    return strlen (folder) + RUN_SOCKET_NAME_BYTES < sizeof ((struct sockaddr_un *) NULL)->sun_path &&
+    return strlen (folder) + RUN_SOCKET_NAME_BYTES <
+               sizeof ((struct sockaddr_un *)NULL)->sun_path &&
            !strchr (folder, ',');
 }
 
@@ -103,13 +137,13 @@ static void add (run_child_t *child, char *text)
 
 static void add_setting (run_child_t *child, const setting_t *setting, const void *settings)
 {
-    const void *field = (const char *) settings + setting->offset;
+    const void *field = (const char *)settings + setting->offset;
     const settings_list_t *list = field;
     switch (setting->type) {
     case SETTING_TEXT:
     case SETTING_CHOICE:
-        if (*(char *const *) field)
-            add (child, make_text ("--%s=%s", setting->name, *(char *const *) field));
+        if (*(char *const *)field)
+            add (child, make_text ("--%s=%s", setting->name, *(char *const *)field));
         break;
     case SETTING_LIST:
     case SETTING_LINES:
@@ -117,11 +151,11 @@ static void add_setting (run_child_t *child, const setting_t *setting, const voi
             add (child, make_text ("--%s=%s", setting->name, list->list[i]));
         break;
     case SETTING_FLAG:
-        add (child, make_text ("--%s=%s", setting->name, *(const bool *) field ? "true" : "false"));
+        add (child, make_text ("--%s=%s", setting->name, *(const bool *)field ? "true" : "false"));
         break;
     case SETTING_INTEGER:
     case SETTING_DURATION:
-        add (child, make_text ("--%s=%" PRId64 "%s", setting->name, *(const int64_t *) field,
+        add (child, make_text ("--%s=%" PRId64 "%s", setting->name, *(const int64_t *)field,
                                setting->type == SETTING_DURATION ? "ms" : ""));
         break;
     }
@@ -187,7 +221,8 @@ static run_child_t plan_child (const run_settings_t *settings, part_t part, uint
     if (part == PART_CONFIGD && settings->mongodb_url)
         child.secret = make_text ("HOTPATH_MONGODB_URL=%s", settings->mongodb_url);
     if (part == PART_SINK) {
-        /* At the first start an absent Redis is a mistake to tell at once; later it is an outage. */
+        /* At the first start an absent Redis is a mistake to tell at once; later it is an outage.
+         */
         int64_t wait_ms = settings->redis_wait_ms;
         child.first_beat_ms += wait_ms;
         child.again = make_text ("--redis-wait=%" PRId64 "ms",
@@ -212,11 +247,11 @@ run_plan_t *run_plan_new (const run_settings_t *settings, const char *programs, 
     int64_t count = 0;
     for (int part = 0; part < PART_COUNT; part++)
         count += counts[part];
-    self->children = memory_new_array ((size_t) count, sizeof *self->children);
+    self->children = memory_new_array ((size_t)count, sizeof *self->children);
     for (int part = 0; part < PART_COUNT; part++) {
         for (int64_t i = 0; i < counts[part]; i++)
             self->children[self->count++] =
-                plan_child (settings, (part_t) part, (uint32_t) i, programs, sockets);
+                plan_child (settings, (part_t)part, (uint32_t)i, programs, sockets);
     }
     return self;
 }

@@ -10,19 +10,32 @@ enum { WEEK_MS = 7 * 24 * 3600 * 1000, WORKERS_MAX = 64, SHARDS_MAX = 1024 };
 
 #define AT(field) .offset = offsetof (run_settings_t, field)
 #define TEXT(n, field, o, v, h)                                                                    \
-    {.name = (n), .type = SETTING_TEXT, AT (field), .otherwise = (o), .value = (v), .help = (h)}
+    {                                                                                              \
+        .name = (n), .type = SETTING_TEXT, AT (field), .otherwise = (o), .value = (v), .help = (h) \
+    }
 #define LINES(n, l, field, v, h)                                                                   \
-    {.name = (n), .letter = (l), .type = SETTING_LINES, AT (field), .value = (v), .help = (h)}
+    {                                                                                              \
+        .name = (n), .letter = (l), .type = SETTING_LINES, AT (field), .value = (v), .help = (h)   \
+    }
 #define CHOICE(n, field, o, c, h)                                                                  \
-    {.name = (n), .type = SETTING_CHOICE, AT (field), .otherwise = (o), .choices = (c), .help = (h)}
+    {                                                                                              \
+        .name = (n), .type = SETTING_CHOICE, AT (field), .otherwise = (o), .choices = (c),         \
+        .help = (h)                                                                                \
+    }
 #define FLAG(n, field, o, h)                                                                       \
-    {.name = (n), .type = SETTING_FLAG, AT (field), .otherwise = (o), .help = (h)}
+    {                                                                                              \
+        .name = (n), .type = SETTING_FLAG, AT (field), .otherwise = (o), .help = (h)               \
+    }
 #define COUNT(n, field, o, m, h)                                                                   \
-    {.name = (n), .type = SETTING_INTEGER, AT (field), .otherwise = (o), .value = "N",             \
-     .help = (h), .least = 1, .most = (m)}
+    {                                                                                              \
+        .name = (n), .type = SETTING_INTEGER, AT (field), .otherwise = (o), .value = "N",          \
+        .help = (h), .least = 1, .most = (m)                                                       \
+    }
 #define TIME(n, field, o, l, m, h)                                                                 \
-    {.name = (n), .type = SETTING_DURATION, AT (field), .otherwise = (o), .value = "TIME",         \
-     .help = (h), .least = (l), .most = (m)}
+    {                                                                                              \
+        .name = (n), .type = SETTING_DURATION, AT (field), .otherwise = (o), .value = "TIME",      \
+        .help = (h), .least = (l), .most = (m)                                                     \
+    }
 
 /* clang-format off: a table */
 const setting_t run_settings_table[] = {
@@ -33,12 +46,14 @@ const setting_t run_settings_table[] = {
     TEXT ("group", group, "hotpath", "NAME",
           "consumer group; the dedicated mode appends -TENANT[-SCENARIO]"),
     TEXT ("from", from, "earliest", "earliest|latest|TIME", "where a group without commits begins"),
-    LINES ("kafka", 'X', extras, "NAME=VALUE", "a librdkafka setting, handed through; may be given again"),
+    LINES ("kafka", 'X', extras, "NAME=VALUE",
+           "a librdkafka setting, handed through; may be given again"),
     TEXT ("dead-letters", dead_letters, NULL, "PATH",
           "files: where invalid messages go, as JSON lines; by default STATE/dead-letters.jsonl"),
     TEXT ("dead-letters-topic", dead_letters_topic, "hotpath.dlq", "TOPIC",
           "Kafka: where invalid messages go"),
-    CHOICE ("on-lost-offsets", lost, "stop", "stop|skip", "what a partition does whose next offset is gone"),
+    CHOICE ("on-lost-offsets", lost, "stop", "stop|skip",
+            "what a partition does whose next offset is gone"),
     CHOICE ("unknown-scenarios", unknown, "drop", "drop", "events of scenarios without a config"),
     TEXT ("scenarios-dir", scenarios_dir, NULL, "DIR",
           "folder with one scenario document a file (*.json), followed as they change"),
@@ -50,8 +65,9 @@ const setting_t run_settings_table[] = {
     TEXT ("collection", collection, "scenarios", "NAME", "MongoDB collection"),
     TIME ("poll-interval", poll_interval_ms, "500ms", 50, 600000,
           "how often a MongoDB without change streams is read"),
-    TEXT ("redis", redis, NULL, "URL",
-          "redis://[:PASSWORD@]HOST:PORT[/DB]; a password rather from HOTPATH_REDIS or --redis-file"),
+    TEXT (
+        "redis", redis, NULL, "URL",
+        "redis://[:PASSWORD@]HOST:PORT[/DB]; a password rather from HOTPATH_REDIS or --redis-file"),
     TEXT ("redis-file", redis_file, NULL, "PATH", "file that holds the Redis URL"),
     TIME ("redis-timeout", redis_timeout_ms, "5s", 100, 600000,
           "without an answer for so long, the connection is made anew"),
@@ -59,10 +75,13 @@ const setting_t run_settings_table[] = {
           "how long to wait at start for a Redis that cannot be reached"),
     TIME ("gather-timeout", gather_timeout_ms, "30s", 100, 3600000,
           "a result that shards are missing from is published after this, as incomplete"),
-    TEXT ("key-prefix", key_prefix, NULL, "TEXT", "put before every key, to write beside another pipeline"),
-    CHOICE ("key-style", key_style, "plain", "plain|cluster", "cluster adds hash tags for Redis Cluster"),
+    TEXT ("key-prefix", key_prefix, NULL, "TEXT",
+          "put before every key, to write beside another pipeline"),
+    CHOICE ("key-style", key_style, "plain", "plain|cluster",
+            "cluster adds hash tags for Redis Cluster"),
     TEXT ("state", state, NULL, "DIR", "state folder; one run at a time"),
-    FLAG ("once", once, NULL, "read what is there, wait until Redis has it all, print the sum, exit"),
+    FLAG ("once", once, NULL,
+          "read what is there, wait until Redis has it all, print the sum, exit"),
     TEXT ("tenant-id", tenant, NULL, "T", "dedicated mode: only this tenant's events count"),
     TEXT ("scenario-id", scenario, NULL, "S", "dedicated mode: only this scenario of the tenant"),
     COUNT ("ingestors", ingestors, "1", WORKERS_MAX, "processes that read"),
@@ -70,8 +89,10 @@ const setting_t run_settings_table[] = {
     COUNT ("profilers", profilers, "1", WORKERS_MAX, "processes that compute profiles"),
     COUNT ("metrics", metrics, "1", WORKERS_MAX, "processes that compute metrics"),
     COUNT ("sinks", sinks, "1", WORKERS_MAX, "processes that write to Redis"),
-    COUNT ("shards", shards, "16", SHARDS_MAX, "fixed fractions of the keys; kept in the state folder"),
-    TIME ("commit-interval", commit_interval_ms, "5s", 10, 600000, "least time between two commits of a shard"),
+    COUNT ("shards", shards, "16", SHARDS_MAX,
+           "fixed fractions of the keys; kept in the state folder"),
+    TIME ("commit-interval", commit_interval_ms, "5s", 10, 600000,
+          "least time between two commits of a shard"),
     TIME ("max-out-of-orderness", out_of_orderness_ms, "5s", 0, 24 * 3600 * 1000,
           "how far the watermark stays behind a partition's greatest event time"),
     TIME ("idle-timeout", idle_timeout_ms, "10s", 0, WEEK_MS,
@@ -81,8 +102,10 @@ const setting_t run_settings_table[] = {
           "a partition at its end, behind the others by more, holds nothing back"),
     TIME ("max-skew", max_skew_ms, "10m", 0, WEEK_MS,
           "a partition ahead of the least one by more event time waits"),
-    TIME ("max-future", max_future_ms, "5m", 0, WEEK_MS, "events further ahead of their record are invalid"),
-    TIME ("lead-max", lead_max_ms, "60s", 0, WEEK_MS, "how far reading runs ahead of the slowest shard"),
+    TIME ("max-future", max_future_ms, "5m", 0, WEEK_MS,
+          "events further ahead of their record are invalid"),
+    TIME ("lead-max", lead_max_ms, "60s", 0, WEEK_MS,
+          "how far reading runs ahead of the slowest shard"),
     CHOICE ("log-level", log_level, "info", "debug|info|warning|error", "least level logged"),
     CHOICE ("log-format", log_format, "logfmt", "logfmt|json", "form of log lines"),
     {.name = NULL},

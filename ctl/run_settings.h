@@ -23,9 +23,10 @@ typedef struct {
 extern const setting_t run_settings_table[];
 extern const settings_program_t run_settings_program;
 
-/*  Reads and checks all of it (argv[0] is "run"), files and folders that must exist included; a password in
- *  argv is made unreadable for other users of the machine. Explains in one line and exits (64, 66) where
- *  something is wrong; --help and --version print and exit 0. Free with settings_free. */
+/*  Reads and checks all of it (argv[0] is "run"), files and folders that must exist included; a
+ * password in argv is made unreadable for other users of the machine. Explains in one line and
+ * exits (64, 66) where something is wrong; --help and --version print and exit 0. Free with
+ * settings_free. */
 void run_settings_load (int argc, char **argv, run_settings_t *settings);
 
 #endif

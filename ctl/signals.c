@@ -17,6 +17,7 @@ int signals_open (signals_t *self)
     int failed = sigprocmask (SIG_BLOCK, &wanted, &self->before);
     CHECK (!failed);
     signal (SIGPIPE, SIG_IGN);
+    signal (SIGCHLD, SIG_DFL); /* ignored, as it may be inherited, would lose exit codes */
     int fd = signalfd (-1, &wanted, SFD_NONBLOCK | SFD_CLOEXEC);
     CHECK (fd >= 0);
     return fd;

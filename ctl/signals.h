@@ -1,5 +1,5 @@
-/*  signals: SIGTERM, SIGINT, SIGHUP and SIGCHLD as something to poll for, so that the supervisor is never
- *  interrupted, and counts a second SIGTERM.
+/*  signals: SIGTERM, SIGINT, SIGHUP and SIGCHLD as something to poll for, so that the supervisor is
+ * never interrupted, and counts a second SIGTERM.
  */
 #ifndef HOTPATH_CTL_SIGNALS_H
 #define HOTPATH_CTL_SIGNALS_H
@@ -12,8 +12,8 @@ typedef struct {
     sigset_t before;
 } signals_t;
 
-/*  Blocks them (what is started later must unblock: signals_restore); SIGPIPE is ignored. A descriptor that
- *  is readable when one came; aborts without one. */
+/*  Blocks them (what is started later must unblock: signals_restore); SIGPIPE is ignored. A
+ * descriptor that is readable when one came; aborts without one. */
 int signals_open (signals_t *self);
 /*  Counts those that came. */
 void signals_take (signals_t *self, int fd);

@@ -85,8 +85,8 @@ static bool take_shard (sums_t *self, const char *text)
     uint32_t number;
     totals_t totals;
     int end = -1;
-    int found = sscanf (text, "%31s %" SCNu32 " %" SCNu64 " %" SCNu64 " %" SCNu64 "%n", name, &number,
-                        &totals.counted, &totals.late, &totals.skipped, &end);
+    int found = sscanf (text, "%31s %" SCNu32 " %" SCNu64 " %" SCNu64 " %" SCNu64 "%n", name,
+                        &number, &totals.counted, &totals.late, &totals.skipped, &end);
     if (found != 5 || end < 0 || text[end] || number >= SHARDS_MAX)
         return false;
     stage_sum_t *stage = find_stage (self, name);
@@ -109,7 +109,7 @@ static uint64_t *find_reason (sums_t *self, ingestor_sum_t *ingestor, const char
     }
     if (self->reason_count == REASONS_MAX || size >= NAME_BYTES_MAX)
         return NULL;
-    snprintf (self->reasons[self->reason_count], NAME_BYTES_MAX, "%.*s", (int) size, name);
+    snprintf (self->reasons[self->reason_count], NAME_BYTES_MAX, "%.*s", (int)size, name);
     return &ingestor->dead_by_reason[self->reason_count++];
 }
 
@@ -191,7 +191,8 @@ static ingestor_sum_t all_ingestors (const sums_t *self)
     return all;
 }
 
-/*  Differences may wrap where a shard lost its totals: then the sum does not add up, and says so. */
+/*  Differences may wrap where a shard lost its totals: then the sum does not add up, and says so.
+ */
 static totals_t all_shards (const sums_t *self)
 {
     totals_t all = {0};
@@ -210,19 +211,19 @@ int64_t sums_difference (const sums_t *self)
 {
     ingestor_sum_t in = all_ingestors (self);
     totals_t shards = all_shards (self);
-    return (int64_t) (in.in - in.unknown - in.inactive - in.other - in.unconfirmed - in.dead -
-                      shards.counted - shards.late - shards.skipped);
+    return (int64_t)(in.in - in.unknown - in.inactive - in.other - in.unconfirmed - in.dead -
+                     shards.counted - shards.late - shards.skipped);
 }
 
-__attribute__ ((format (printf, 3, 4))) static void add (char *text, size_t *size, const char *format,
-                                                         ...)
+__attribute__ ((format (printf, 3, 4))) static void add (char *text, size_t *size,
+                                                         const char *format, ...)
 {
     va_list args;
     va_start (args, format);
     int added = vsnprintf (text + *size, TEXT_BYTES_MAX - *size, format, args);
     va_end (args);
     if (added > 0)
-        *size += (size_t) added;
+        *size += (size_t)added;
     if (*size >= TEXT_BYTES_MAX)
         *size = TEXT_BYTES_MAX - 1;
 }
@@ -259,7 +260,8 @@ char *sums_text (const sums_t *self)
     add (text, &size, "optional fields of a wrong type, taken as absent: %" PRIu64 "\n",
          in.wrong_types);
     if (self->restarted)
-        add (text, &size, "an ingestor was restarted: its part of the sum is of its last life only\n");
+        add (text, &size,
+             "an ingestor was restarted: its part of the sum is of its last life only\n");
     int64_t difference = sums_difference (self);
     if (difference)
         add (text, &size, "the sum does not add up by %" PRId64 "\n", difference);

@@ -2,7 +2,7 @@
 # Installs what hotpath needs on a fresh Debian 12 or 13 (git and make are there). Says it again
 # at no cost: a second call finds everything in place and ends in well under a second.
 #
-#   deploy/setup.sh build    compilers, libraries, redis-server: enough for make, make demo
+#   deploy/setup.sh build    compilers, libraries, redis-server, python3: enough for make, make demo
 #   deploy/setup.sh test     build, and what make test needs: Java with Kafka's jars
 #                            (build/deps/kafka/libs), Python with the clients (build/venv)
 #   deploy/setup.sh fuzz     build, and clang with libFuzzer

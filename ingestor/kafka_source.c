@@ -37,7 +37,7 @@ static const kafka_default_t defaults[] = {
     {"isolation.level", "read_committed", false},
     {"client.id", "hotpath-ingestor", false},
     {"topic.metadata.refresh.interval.ms", "5000", false},
-    {"queued.max.messages.kbytes", "16384", false},
+    {"queued.max.messages.kbytes", "4096", false},
     {"queued.min.messages", "100000", false},
     {"fetch.max.bytes", "8388608", false},
     {"fetch.wait.max.ms", "100", false},

@@ -24,7 +24,7 @@ from redis_client import RedisError
 from screen import Screen
 
 ROOT = Path(__file__).resolve().parents[2]
-HOTPATH = ROOT / "build" / "bin" / "hotpath"
+HOTPATH = Path(os.environ.get("HOTPATH_TEST_BIN") or ROOT / "build" / "bin") / "hotpath"
 SCENARIOS = (("acme", "shop"), ("acme", "clips"), ("globex", "news"))
 TENANT, SCENARIO = SCENARIOS[0]
 USER = "ada"
@@ -34,6 +34,7 @@ FIRST_SECONDS_MAX = 20          # until the first ranking
 CHANGE_SECONDS_MAX = 5
 SLIDE_SECONDS = 3               # as the scenario's file says
 POLL_SECONDS = 0.001
+ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def clock(ms):
@@ -160,7 +161,7 @@ class Demo:
                      "--max-out-of-orderness", "1s"]
         self.screen.say("hotpath run --file events.jsonl --follow --scenarios-dir scenarios "
                         f"--redis redis://127.0.0.1:{port} --state state", "bold")
-        self.screen.say(f"  {backlog:,} events of the last minute are there, "
+        self.screen.say(f"  {backlog:,} events of the last 75 s are there, "
                         f"{self.options.events_per_second:,} more come each second; "
                         "every number below is read from Redis.")
         started = time.monotonic()
@@ -178,7 +179,7 @@ class Demo:
         before, count = [item for item, _ in ranking], 0
         while time.monotonic() < until:
             # A terminal is redrawn; elsewhere every other window is enough.
-            if count % (1 if self.screen.is_terminal else 3) == 0:
+            if count % (1 if self.screen.is_terminal else 2) == 0:
                 self.frame(meta, ranking, before)
                 before = [item for item, _ in ranking]
             count += 1
@@ -273,6 +274,13 @@ def run(options):
     demo.say_where_next()
 
 
+def end(number, _):
+    """Any end must unwind the stack, or processes and files stay; a second signal cannot stop that."""
+    for each in ENDING_SIGNALS:
+        signal.signal(each, signal.SIG_IGN)
+    sys.exit(128 + number)
+
+
 def main():
     parser = argparse.ArgumentParser(prog="deploy/demo.sh",
                                      description="Shows hotpath on a live stream.")
@@ -280,9 +288,8 @@ def main():
     parser.add_argument("--events-per-second", type=int, default=3000, help="of the stream (3000)")
     parser.add_argument("--seed", type=int, default=7, help="of the stream (7)")
     options = parser.parse_args()
-    # Any end must unwind the stack, or processes and files stay.
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda number, _: sys.exit(128 + number))
+    for number in ENDING_SIGNALS:
+        signal.signal(number, end)
     try:
         run(options)
     except (DemoError, RedisError) as error:

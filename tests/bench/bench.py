@@ -27,7 +27,7 @@ from support import kafka_tools, servers  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 OUT = ROOT / "build" / "bench"
-HOTPATH = ROOT / "build" / "bin" / "hotpath"
+HOTPATH = Path(os.environ.get("HOTPATH_TEST_BIN") or ROOT / "build" / "bin") / "hotpath"
 SCENARIOS = ROOT / "tests" / "bench" / "scenarios"
 PARTITIONS = 4
 LIVE_EVENTS_PER_SECOND = 100_000
@@ -111,20 +111,23 @@ def produce_file(brokers, topic, path):
 # --- One run ------------------------------------------------------------------------------------
 
 def summary_counts(text):
-    """{name: number} of what `hotpath run --once` printed at its end."""
-    counts = {}
-    for name, number in re.findall(r"([a-z][a-z_ ]*?)\s*[=:]?\s+([\d]+)\b", text):
-        counts[name.strip()] = int(number)
-    return counts
+    """{name: number} of the sum that `hotpath run --once` prints at its end: "events in 5 = applied
+    5 + skipped 0 (...) + late 0 + dead 0"."""
+    line = next((line for line in text.splitlines() if line.startswith("events in ")), "")
+    return {name: int(number) for name, number in
+            re.findall(r"(events in|applied|skipped|late|dead) (\d+)", line)}
 
 
 def check_counts(measured, events, command):
+    """BenchError unless it took in all the events and computed all of them, in one clean run."""
     if measured.code != 0:
         raise BenchError(f"exit code {measured.code} of: {command}\n{measured.stderr[-4000:]}")
     counts = summary_counts(measured.stdout)
-    if counts.get("events in") != events or counts.get("applied") != events:
+    if counts != {"events in": events, "applied": events, "skipped": 0, "late": 0, "dead": 0}:
         raise BenchError(f"the run did not apply {events} events exactly; it says:\n"
-                         f"{measured.stdout[-2000:]}")
+                         f"{measured.stdout[-2000:]}{measured.stderr[-2000:]}")
+    if "restarted" in measured.stdout:
+        raise BenchError(f"a part was restarted meanwhile:\n{measured.stderr[-4000:]}")
     names = [process.name for process in measured.processes.values()]
     for name in ("ingestor", "scorer", "profiler", "metrics", "configd", "sink"):
         if f"hotpath-{name}" not in names:
@@ -162,7 +165,7 @@ class Bench:
         return measured, redis_cpu
 
     def floor(self, arguments, events):
-        """{parse, read: CPU seconds}, each the median of the runs."""
+        """{read, parse: [CPU seconds of each run]}."""
         found = {}
         for mode in ("read", "parse"):
             results = []
@@ -213,7 +216,8 @@ class Bench:
 
     def forget_topics(self):
         """One pace's topics are enough to hold at once."""
-        for name in kafka_tools._admin(self.kafka.brokers).list_topics(timeout=30).topics:
+        from confluent_kafka.admin import AdminClient
+        for name in AdminClient({"bootstrap.servers": self.kafka.brokers}).list_topics(timeout=30).topics:
             if name.startswith("user-behaviors-bench-"):
                 kafka_tools.delete_topic(self.kafka.brokers, name)
 

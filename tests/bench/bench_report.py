@@ -95,7 +95,7 @@ def table(case):
         lines.append(_row(name, process["cpu_us_per_event"], process["rss_peak_bytes"],
                           f"x{count}" if count > 1 else ""))
     lines += [
-        _row("(unattributed, see above)", found["cpu_us_per_event_unattributed"]),
+        _row("(not seen of any process)", found["cpu_us_per_event_unattributed"]),
         _row("all", found["cpu_us_per_event"], found["rss_peak_bytes"]),
         _row(f"floor: {'poll' if case.source == 'kafka' else 'read'} + parse", floor["parse"], None,
              f"of it {'poll' if case.source == 'kafka' else 'read'} alone "
@@ -110,7 +110,7 @@ def table(case):
         f"  events/s, start and end in  {speed['median']:8,.0f}  "
         f"({speed['min']:,.0f} .. {speed['max']:,.0f})",
         _row("redis-server (not in all)", found["redis_cpu_us_per_event"])]
-    return "\n".join(lines).replace("(unattributed, see above)", "not seen, see below    ")
+    return "\n".join(lines)
 
 
 def machine():
