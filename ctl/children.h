@@ -26,7 +26,8 @@ typedef struct {
     bool silent;            /* killed by us, since it was silent */
     bool was_ready;         /* it was ready once, in this life or an earlier one */
     bool done;              /* it had said "done" in this life */
-    const char *last_words; /* last line of its stderr that was not empty, or "" */
+    const char *last_words; /* of its stderr: the last line that begins with "hotpath", else the
+                               last; or "" */
 } child_end_t;
 
 typedef struct {

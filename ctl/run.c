@@ -115,10 +115,10 @@ static void on_ended (void *arg, uint32_t index, const child_end_t *end)
         self->finished[index] = true;
     } else if (self->phase != PHASE_STOP) {
         judge_end (self, index, end);
-    } else if (!ended_well && !self->killed) {
+    } else if (!ended_well && end->signal != SIGTERM && !self->killed && !self->code) {
         log_warning ("a process did not end well", F_STR ("process", child->name),
                      F_INT ("exit", end->code), F_INT ("signal", end->signal));
-        if (!self->code && self->complete)
+        if (self->complete)
             self->code = EX_TEMPFAIL;
     }
 }

@@ -30,6 +30,7 @@ enum {
     OWN = 0,
 };
 
+/* clang-format off: a table */
 /*  Every setting of run_settings_table, and who gets it with the value that it has here, so that
  * the defaults that --help shows are those that hold. Secrets go through the environment. */
 static const struct {
@@ -81,6 +82,7 @@ static const struct {
     {"log-level", C | K | W | I},
     {"log-format", C | K | W | I},
 };
+/* clang-format on */
 
 uint32_t run_plan_start_stage (part_t part)
 {

@@ -124,6 +124,11 @@ static bool read_chunk (file_partition_t *partition)
         tell_lost (partition);
         return true;
     }
+    if (partition->empty) {
+        /*  What is in the file by now belongs to the partition that the next look finds. */
+        reach_end (partition);
+        return false;
+    }
     bool complete = self->set.once;
     if (spool)
         complete = spool_ended (spool);

@@ -1,8 +1,10 @@
 /*  kafka_client: see kafka_client.h. */
 #include "ingestor/kafka_client.h"
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include "common/log.h"
 #include "common/memory.h"
 
@@ -91,4 +93,35 @@ rd_kafka_t *kafka_client_new (rd_kafka_type_t type, rd_kafka_conf_t **conf_p, ch
     }
     *conf_p = NULL;
     return handle;
+}
+
+typedef struct {
+    void (*call) (rd_kafka_t *handle);
+    rd_kafka_t *handle;
+} bounded_t;
+
+static void *run_bounded (void *arg)
+{
+    bounded_t *self = arg;
+    self->call (self->handle);
+    free (self);
+    return NULL;
+}
+
+int kafka_client_bounded (void (*call) (rd_kafka_t *handle), rd_kafka_t *handle, int timeout_ms)
+{
+    bounded_t *bounded = memory_new (sizeof *bounded);
+    *bounded = (bounded_t){call, handle};
+    pthread_t thread;
+    if (pthread_create (&thread, NULL, run_bounded, bounded)) {
+        run_bounded (bounded);
+        return 0;
+    }
+    struct timespec until;
+    clock_gettime (CLOCK_REALTIME, &until);
+    until.tv_sec += timeout_ms / 1000;
+    if (pthread_timedjoin_np (thread, NULL, &until) == 0)
+        return 0;
+    pthread_detach (thread);
+    return -1;
 }

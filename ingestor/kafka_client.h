@@ -25,6 +25,10 @@ rd_kafka_conf_t *kafka_client_conf (const kafka_settings_t *settings,
 /*  Makes a handle; takes *conf_p. NULL with a message. */
 rd_kafka_t *kafka_client_new (rd_kafka_type_t type, rd_kafka_conf_t **conf_p, char *error,
                               size_t error_size);
+/*  Runs a call of librdkafka that has no bound of its own (close, destroy) in a thread and waits at
+ * most timeout_ms. -1: it goes on in that thread, so that the handle and what its callbacks use
+ * must stay. */
+int kafka_client_bounded (void (*call) (rd_kafka_t *handle), rd_kafka_t *handle, int timeout_ms);
 /*  Milliseconds that one question to the brokers may take while the loop waits. */
 enum { KAFKA_ASK_MS_MAX = 1000 };
 

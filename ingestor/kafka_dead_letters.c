@@ -211,7 +211,10 @@ static void do_destroy (dead_letters_t **base_p)
         self->closing = true;
         rd_kafka_purge (self->handle, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
         rd_kafka_flush (self->handle, 0);
-        rd_kafka_destroy (self->handle);
+        if (kafka_client_bounded (rd_kafka_destroy, self->handle, FLUSH_MS_MAX)) {
+            log_warning ("Kafka: the producer did not end in time");
+            return;
+        }
     }
     while (self->refused) {
         letter_t *letter = self->refused;

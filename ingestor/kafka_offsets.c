@@ -44,19 +44,37 @@ static outcome_t answer_of (rd_kafka_resp_err_t code, const char *question, kafk
     return OUTCOME_RETRY;
 }
 
-outcome_t kafka_offsets_range (rd_kafka_t *handle, kafka_place_t place, int64_t *oldest,
-                               int64_t *end)
-{
-    rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets (
-        handle, place.topic, place.partition, oldest, end, KAFKA_ASK_MS_MAX);
-    return answer_of (code, "range of offsets", place);
-}
-
 static rd_kafka_topic_partition_list_t *list_of (kafka_place_t place, int64_t offset)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new (1);
     rd_kafka_topic_partition_list_add (list, place.topic, place.partition)->offset = offset;
     return list;
+}
+
+/*  Asks for the first offset at or after a time, or at one of the times BEGINNING and END. */
+static rd_kafka_resp_err_t ask_offset (rd_kafka_t *handle, kafka_place_t place, int64_t time_ms,
+                                       int64_t *offset)
+{
+    rd_kafka_topic_partition_list_t *list = list_of (place, time_ms);
+    rd_kafka_resp_err_t code = rd_kafka_offsets_for_times (handle, list, KAFKA_ASK_MS_MAX);
+    if (!code)
+        code = list->elems[0].err;
+    *offset = list->elems[0].offset;
+    rd_kafka_topic_partition_list_destroy (list);
+    return code;
+}
+
+/*  Not rd_kafka_query_watermark_offsets, which sends the same request but waits without a bound
+ * while a known broker is away (librdkafka 2.0). */
+outcome_t kafka_offsets_range (rd_kafka_t *handle, kafka_place_t place, int64_t *oldest,
+                               int64_t *end)
+{
+    rd_kafka_resp_err_t code = ask_offset (handle, place, RD_KAFKA_OFFSET_BEGINNING, oldest);
+    if (!code)
+        code = ask_offset (handle, place, RD_KAFKA_OFFSET_END, end);
+    if (!code && (*oldest < 0 || *end < *oldest))
+        code = RD_KAFKA_RESP_ERR__BAD_MSG;
+    return answer_of (code, "range of offsets", place);
 }
 
 /*  Reads "origin=<offset>"; -1 where it is not that. */
@@ -92,12 +110,9 @@ outcome_t kafka_offsets_committed (rd_kafka_t *handle, kafka_place_t place, int6
 outcome_t kafka_offsets_at_time (rd_kafka_t *handle, kafka_place_t place, int64_t time_ms,
                                  int64_t end, int64_t *offset)
 {
-    rd_kafka_topic_partition_list_t *list = list_of (place, time_ms);
-    rd_kafka_resp_err_t code = rd_kafka_offsets_for_times (handle, list, KAFKA_ASK_MS_MAX);
-    if (!code)
-        code = list->elems[0].err;
-    *offset = list->elems[0].offset >= 0 ? list->elems[0].offset : end;
-    rd_kafka_topic_partition_list_destroy (list);
+    rd_kafka_resp_err_t code = ask_offset (handle, place, time_ms, offset);
+    if (*offset < 0)
+        *offset = end;
     return answer_of (code, "offset of a time", place);
 }
 

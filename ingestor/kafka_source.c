@@ -19,7 +19,8 @@
 #include "ingestor/kafka_group.h"
 
 enum {
-    LAST_COMMIT_MS_MAX = 5000,
+    LAST_COMMIT_MS_MAX = 3000,
+    LEAVE_MS_MAX = 2000,
     BATCHES_PER_POLL_MAX = 4,
     VALUE_HEAD_BYTES = 64 << 10, /* what is given of a value beyond the cap */
 };
@@ -320,6 +321,23 @@ static int64_t do_lag (const source_t *base, uint32_t index, int64_t next)
     return end > next ? end - next : 0;
 }
 
+static void close_consumer (rd_kafka_t *handle)
+{
+    rd_kafka_consumer_close (handle);
+}
+
+/*  Commits and leaves the group, bounded; -1 where the brokers do not let it go in time. */
+static int leave_group (kafka_source_t *self)
+{
+    for (uint32_t i = 0; i < self->table.count; i++)
+        if (self->table.partitions[i]->durable >= 0)
+            self->table.partitions[i]->committed = -1;
+    rd_kafka_topic_partition_list_t *list = kafka_group_due_commits (self);
+    kafka_offsets_commit_now (self->handle, list, LAST_COMMIT_MS_MAX);
+    rd_kafka_topic_partition_list_destroy (list);
+    return kafka_client_bounded (close_consumer, self->handle, LEAVE_MS_MAX);
+}
+
 static void do_destroy (source_t **base_p)
 {
     kafka_source_t *self = self_of (*base_p);
@@ -329,21 +347,19 @@ static void do_destroy (source_t **base_p)
     self->closing = true;
     for (uint32_t i = 0; i < self->table.count; i++)
         kafka_partition_drop_batch (self->table.partitions[i]);
-    if (self->handle) {
-        for (uint32_t i = 0; i < self->table.count; i++)
-            if (self->table.partitions[i]->durable >= 0)
-                self->table.partitions[i]->committed = -1;
-        rd_kafka_topic_partition_list_t *list = kafka_group_due_commits (self);
-        kafka_offsets_commit_now (self->handle, list, LAST_COMMIT_MS_MAX);
-        rd_kafka_topic_partition_list_destroy (list);
-        rd_kafka_consumer_close (self->handle);
+    if (self->handle && leave_group (self)) {
+        /*  librdkafka's threads still use all of it; the process is about to end. */
+        log_warning ("Kafka: did not leave the group in time");
+        return;
     }
     for (uint32_t i = 0; i < self->table.count; i++)
         kafka_fetch_release (self->table.partitions[i]);
     if (self->group_queue)
         rd_kafka_queue_destroy (self->group_queue);
-    if (self->handle)
-        rd_kafka_destroy (self->handle);
+    if (self->handle && kafka_client_bounded (rd_kafka_destroy, self->handle, LEAVE_MS_MAX)) {
+        log_warning ("Kafka: did not end in time");
+        return;
+    }
     if (self->wake >= 0)
         close (self->wake);
     kafka_table_free (&self->table);

@@ -144,16 +144,18 @@ static ingestor_settings_t ingestor_part (const main_settings_t *settings)
     };
 }
 
-/*  Source and dead letters; exits where one of them cannot be had. */
-static void open_source (const main_settings_t *settings, const source_events_t *events,
-                         source_t **source, dead_letters_t **letters)
+/*  Source and dead letters. 0, or a sysexits code with a sentence in error where one cannot be had. */
+static int open_source (const main_settings_t *settings, const source_events_t *events,
+                        source_t **source, dead_letters_t **letters, char *error, size_t error_size)
 {
-    char error[512], path[PATH_BYTES_MAX], spool[PATH_BYTES_MAX];
+    char path[PATH_BYTES_MAX], spool[PATH_BYTES_MAX];
     int code = EX_UNAVAILABLE;
     snprintf (path, sizeof path, "%s/dead-letters.jsonl", settings->state);
     snprintf (spool, sizeof spool, "%s/ingestor/spool", settings->state);
-    if (state_layout_make_folder (settings->state) != 0)
-        settings_fail (EX_CANTCREAT, "cannot make %s: %s", settings->state, strerror (errno));
+    if (state_layout_make_folder (settings->state) != 0) {
+        snprintf (error, error_size, "cannot make %s: %s", settings->state, strerror (errno));
+        return EX_CANTCREAT;
+    }
     const kafka_settings_t kafka = {settings->brokers, (const char *const *) settings->extras.list,
                                     settings->extras.count};
     if (settings->brokers) {
@@ -165,10 +167,10 @@ static void open_source (const main_settings_t *settings, const source_events_t 
                                               .once = settings->once,
                                               .list_interval_ms = LIST_INTERVAL_MS,
                                               .connect_ms_max = CONNECT_MS_MAX};
-        *source = kafka_source_new (&part, events, error, sizeof error, &code);
+        *source = kafka_source_new (&part, events, error, error_size, &code);
         if (*source)
             *letters = kafka_dead_letters_new (&kafka, settings->dead_letters_topic, error,
-                                               sizeof error);
+                                               error_size);
     } else {
         const file_source_settings_t part = {
             .paths = (const char *const *) settings->files.list,
@@ -179,15 +181,14 @@ static void open_source (const main_settings_t *settings, const source_events_t 
             .input = STDIN_FILENO,
             .reader_index = (uint32_t) (settings->reader_index % settings->reader_count),
             .reader_count = (uint32_t) settings->reader_count};
-        *source = file_source_new (&part, events, error, sizeof error, &code);
+        *source = file_source_new (&part, events, error, error_size, &code);
         if (*source)
             *letters = file_dead_letters_new (settings->dead_letters ? settings->dead_letters : path,
-                                              error, sizeof error);
+                                              error, error_size);
     }
     if (!*source)
-        settings_fail (code, "%s", error);
-    if (!*letters)
-        settings_fail (EX_CANTCREAT, "%s", error);
+        return code;
+    return *letters ? 0 : EX_CANTCREAT;
 }
 
 int main (int argc, char **argv)
@@ -210,14 +211,19 @@ int main (int argc, char **argv)
     source_t *source = NULL;
     dead_letters_t *letters = NULL;
     source_events_t events = ingestor_source_events (ingestor);
-    open_source (&settings, &events, &source, &letters);
+    code = open_source (&settings, &events, &source, &letters, error, sizeof error);
     ingestor_use (ingestor, source, letters);
+    bool opened = code == 0;
+    if (opened)
+        code = ingestor_run (ingestor);
 
-    code = ingestor_run (ingestor);
-
-    letters->ops->destroy (&letters);
-    source->ops->destroy (&source);
+    if (letters)
+        letters->ops->destroy (&letters);
+    if (source)
+        source->ops->destroy (&source);
     ingestor_destroy (&ingestor);
+    if (!opened)
+        settings_fail (code, "%s", error);
     settings_free (&program, &settings);
     return code;
 }

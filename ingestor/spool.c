@@ -46,9 +46,11 @@ spool_t *spool_new (const char *folder, int input, char *error, size_t error_siz
     spool_t *self = memory_new (sizeof *self);
     self->input = input;
     self->fd = -1;
-    size_t size = strlen (folder) + sizeof "/stdin.spool";
-    self->path = memory_new (size);
-    snprintf (self->path, size, "%s/stdin.spool", folder);
+    static const char name[] = "/stdin.spool";
+    size_t size = strlen (folder);
+    self->path = memory_new (size + sizeof name);
+    memcpy (self->path, folder, size);
+    memcpy (self->path + size, name, sizeof name);
     if (make_folders (folder) == 0)
         self->fd = open (self->path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (self->fd < 0) {

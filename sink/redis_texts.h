@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/*  Is this an error that passes by itself or by an operator's doing (OOM, LOADING, …), whatever the
+/*  Is this an error that passes by itself or by an operator's doing (OOM, LOADING), whatever the
  * command? */
 bool redis_texts_passing (const char *error);
 

@@ -1,7 +1,7 @@
-"""make demo: the pipeline on a live stream, and what a changed weight does. deploy/demo.sh calls it.
+"""make demo: the pipeline on a live stream, and what a changed weight does (deploy/demo.sh).
 
-Shows hot items, one profile and the metrics as they are in Redis, a frame a window; then changes one
-weight in a scenario's file and measures how long the ranking in Redis takes to follow: from the
+Shows hot items, one profile and the metrics as they are in Redis, a frame a window; then changes
+one weight in a scenario's file and measures how long the ranking in Redis takes to follow: from the
 return of the file's rename to the first answer of Redis with another ranking, asked over one
 connection again and again. Exit 0 only if the order of the ranking changed and all ended well.
 """
@@ -159,11 +159,11 @@ class Demo:
                      "--redis", f"redis://127.0.0.1:{port}", "--state", self.folder / "state",
                      "--dead-letters", self.folder / "dead-letters.jsonl",
                      "--max-out-of-orderness", "1s"]
-        self.screen.say("hotpath run --file events.jsonl --follow --scenarios-dir scenarios "
-                        f"--redis redis://127.0.0.1:{port} --state state", "bold")
+        self.screen.say("hotpath run --file events.jsonl --follow --scenarios-dir scenarios \\\n"
+                        f"    --redis redis://127.0.0.1:{port} --state state", "bold")
         self.screen.say(f"  {backlog:,} events of the last 75 s are there, "
-                        f"{self.options.events_per_second:,} more come each second; "
-                        "every number below is read from Redis.")
+                        f"{self.options.events_per_second:,} more come each second.")
+        self.screen.say("  Every number below is read from that Redis.")
         started = time.monotonic()
         self.pipeline = parts.Part("hotpath", [HOTPATH, *arguments], self.folder)
         self.stack.callback(self.pipeline.stop)
@@ -171,6 +171,7 @@ class Demo:
         self.wait_for(lambda: int(self.meta().get("window_end", 0)) / 1000
                       > time.time() - 2 * SLIDE_SECONDS, FIRST_SECONDS_MAX, "the first ranking")
         self.screen.say(f"  Caught up {time.monotonic() - started:.1f} s after the start.")
+        time.sleep(1)   # profiles and metrics come with their own windows
 
     def watch(self):
         """Frames for the seconds that were asked for; returns the last window's end."""
@@ -208,8 +209,8 @@ class Demo:
         time.sleep(0.5)
         meta, ranking = self.state()
         self.screen.say()
-        self.screen.say(f"Now scenarios/{TENANT}-{SCENARIO}.json: hot_score.action_weights.{ACTION} "
-                        f"from {WEIGHT_BEFORE} to {WEIGHT_AFTER}", "bold")
+        self.screen.say(f"Now a weight in scenarios/{TENANT}-{SCENARIO}.json: {ACTION} "
+                        f"{WEIGHT_BEFORE} -> {WEIGHT_AFTER}", "bold")
         key = f"hot:items:{TENANT}:{SCENARIO}:meta"
         written = self.change_weight()
         while self.redis.ask("HGET", key, "revision") == meta["revision"]:
@@ -221,10 +222,11 @@ class Demo:
         new_meta, new_ranking = self.state()
         self.check_change(meta, ranking, new_meta, new_ranking)
         same = new_meta["window_end"] == meta["window_end"]
-        self.screen.say(f"The ranking in Redis is another {milliseconds:.0f} ms after the write "
-                        f"(revision {meta['revision']} -> {new_meta['revision']}, "
-                        + ("the same window, the same events, scored anew)" if same
-                           else "and the window has moved on)"), "good")
+        self.screen.say(f"The ranking in Redis is another {milliseconds:.0f} ms after the write.",
+                        "good")
+        self.screen.say(f"  Revision {meta['revision']} -> {new_meta['revision']}; "
+                        + ("the same window, the same events, scored anew." if same
+                           else "the window has moved on meanwhile."))
         self.compare(ranking, new_ranking)
 
     def check_change(self, meta, ranking, new_meta, new_ranking):
@@ -275,7 +277,7 @@ def run(options):
 
 
 def end(number, _):
-    """Any end must unwind the stack, or processes and files stay; a second signal cannot stop that."""
+    """Any end must unwind the stack, or processes and files stay; a second signal waits."""
     for each in ENDING_SIGNALS:
         signal.signal(each, signal.SIG_IGN)
     sys.exit(128 + number)

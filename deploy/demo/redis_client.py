@@ -1,4 +1,4 @@
-"""As much of a Redis client as the demo needs: one connection, commands one by one, text answers."""
+"""As much of a Redis client as the demo needs: one connection, one command at a time, text."""
 
 import socket
 

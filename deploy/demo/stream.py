@@ -1,8 +1,8 @@
 """Makes the demo's behaviour stream: three scenarios of two tenants, as it could be right now.
 
-Appends JSON lines to a file, at a steady pace, with the time of the clock; begins with a backlog, so
-that windows are full at once. Popularity moves: an item trends for a while, then another. The same
-seed makes the same events, but for their times. Standard library only.
+Appends JSON lines to a file, at a steady pace, with the time of the clock; begins with a backlog,
+so that windows are full at once. Popularity moves: an item trends for a while, then another. The
+same seed makes the same events, but for their times. Standard library only.
 
     python3 stream.py EVENTS.jsonl [--events-per-second 3000] [--backlog-seconds 75] [--seed 7]
 

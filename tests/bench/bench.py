@@ -20,6 +20,8 @@ from pathlib import Path
 
 import bench_process
 import bench_report
+from confluent_kafka import KafkaException, Producer
+from confluent_kafka.admin import AdminClient
 from bench_process import BenchError
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -84,11 +86,10 @@ def made_file(pace, events):
 
 def produce_file(brokers, topic, path):
     """The file's lines, one a message, over the partitions in turn; uncompressed."""
-    from confluent_kafka import Producer
     kafka_tools.create_topic(brokers, topic, PARTITIONS)
     failures = []
     producer = Producer({"bootstrap.servers": brokers, "linger.ms": 20, "batch.size": 1 << 20,
-                         "queue.buffering.max.messages": 1_000_000,
+                         "queue.buffering.max.messages": 1_000_000, "log_level": 3,
                          "on_delivery": lambda error, _: error and failures.append(error)})
     count = 0
     with open(path, "rb") as lines:
@@ -216,10 +217,11 @@ class Bench:
 
     def forget_topics(self):
         """One pace's topics are enough to hold at once."""
-        from confluent_kafka.admin import AdminClient
-        for name in AdminClient({"bootstrap.servers": self.kafka.brokers}).list_topics(timeout=30).topics:
-            if name.startswith("user-behaviors-bench-"):
-                kafka_tools.delete_topic(self.kafka.brokers, name)
+        admin = AdminClient({"bootstrap.servers": self.kafka.brokers})
+        names = [name for name in admin.list_topics(timeout=30).topics
+                 if name.startswith("user-behaviors-bench-")]
+        for deleted in admin.delete_topics(names).values():
+            deleted.result(30)
 
 
 def source_words(flags):
@@ -241,7 +243,7 @@ def bench():
         raise BenchError(f"{HOTPATH} is absent: run make first")
     OUT.mkdir(parents=True, exist_ok=True)
     check_disk(OUT)
-    cases = []
+    cases, load = [], os.getloadavg()[0]
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hotpath-bench-")))
         check_disk(folder)
@@ -260,8 +262,9 @@ def bench():
                         runner.forget_topics()
                     for left in folder.iterdir():
                         shutil.rmtree(left)
-    bench_report.write_json(OUT / "result.json", cases, settings)
-    print(f"{bench_report.machine()}\nAs JSON: {(OUT / 'result.json').relative_to(ROOT)}")
+    bench_report.write_json(OUT / "result.json", cases, settings, load)
+    print(f"\n{bench_report.LEGEND}\n{bench_report.machine()}; load before: {load:.1f}\n"
+          f"As JSON: {(OUT / 'result.json').relative_to(ROOT)}")
 
 
 def main():
@@ -271,6 +274,9 @@ def main():
         bench()
     except (BenchError, servers.ServerError) as error:
         print(f"bench: error: {error}", file=sys.stderr)
+        return 1
+    except KafkaException as error:
+        print(f"bench: error: Kafka: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

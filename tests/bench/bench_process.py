@@ -61,7 +61,7 @@ def cpu_seconds(pid):
 
 def _sample(pid, processes):
     try:
-        name = os.path.basename(os.readlink(f"/proc/{pid}/exe"))
+        name = os.path.basename(os.readlink(f"/proc/{pid}/exe")).removesuffix(" (deleted)")
         status = Path(f"/proc/{pid}/status").read_text()
     except OSError:
         name, status = None, ""     # it is ending: its times can still be read

@@ -11,6 +11,11 @@ from pathlib import Path
 
 PACES = {"live": "100,000 events a second of event time",
          "squeezed": "3 h of event time in the same events"}
+LEGEND = """\
+CPU is user + system. all: exact (wait4), start and end of the processes in it. Of each process:
+read every 20 ms in ticks of 10 ms, so that a little of its end is not seen. RSS: the peak of each
+process, pages of LMDB's files in it; all: the sum of the peaks. marginal: what one event more
+costs. The floor has one process and keeps nothing. Brokers and Redis run on the same cores."""
 
 
 @dataclass
@@ -128,8 +133,9 @@ def _version():
     return f"hotpath {done.stdout.strip()}" if done.returncode == 0 else "hotpath"
 
 
-def write_json(path, cases, settings):
+def write_json(path, cases, settings, load):
     path.write_text(json.dumps({
         "at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "machine": machine(), "runs": settings.runs, "arguments": settings.arguments,
+        "machine": machine(), "load_before": load, "runs": settings.runs,
+        "arguments": settings.arguments,
         "cases": [numbers(case) for case in cases]}, indent=2) + "\n")

@@ -122,7 +122,7 @@ def _json_object(value):
         if text.startswith("\ufeff"):
             raise Invalid("syntax")
         fields = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite,
-                            parse_int=_whole, object_pairs_hook=_first_wins)
+                            parse_int=_whole)
     except (ValueError, RecursionError):
         raise Invalid("syntax") from None
     _refuse_surrogates(fields)
@@ -162,14 +162,6 @@ def _whole(text):
     return number
 
 
-def _first_wins(pairs):
-    # Open: a field that is there twice. The first counts.
-    fields = {}
-    for name, field in pairs:
-        fields.setdefault(name, field)
-    return fields
-
-
 def _refuse_surrogates(value):
     """An escaped half of a surrogate pair is no character of UTF-8."""
     if isinstance(value, str):
@@ -186,8 +178,7 @@ def _refuse_surrogates(value):
 
 def _msgpack_object(value):
     try:
-        fields = msgpack.unpackb(value, raw=False, strict_map_key=False,
-                                 object_pairs_hook=_first_wins)
+        fields = msgpack.unpackb(value, raw=False, strict_map_key=False)
     except (ValueError, msgpack.exceptions.UnpackException, TypeError) as error:
         # A message too deep for the unpacker's own stack is too deep for us long before.
         raise Invalid("too_deep" if isinstance(error, msgpack.exceptions.StackError)
@@ -196,7 +187,21 @@ def _msgpack_object(value):
         raise Invalid("too_deep")
     if not isinstance(fields, dict):
         raise Invalid("not_an_object")
-    return fields
+    return _with_text(fields)
+
+
+def _with_text(value):
+    """Open: a msgpack bin of UTF-8 counts as a string: older packers know no other."""
+    if isinstance(value, bytes):
+        try:
+            return value.decode("utf-8")
+        except ValueError:
+            return value
+    if isinstance(value, list):
+        return [_with_text(element) for element in value]
+    if isinstance(value, dict):
+        return {_with_text(name): _with_text(element) for name, element in value.items()}
+    return value
 
 
 def _depth(value):

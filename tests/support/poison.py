@@ -72,7 +72,7 @@ def poison_kinds(event, record_time_ms=None):
         Poison("msgpack with broken UTF-8", "syntax",
                packed.replace(b"tenant_id", b"tenan\xff\xfed"), in_a_line=False),
         Poison("msgpack with an id of bytes", "user_id",
-               msgpack.packb({**event, "user_id": b"user"}), in_a_line=False),
+               msgpack.packb({**event, "user_id": b"us\xffer"}), in_a_line=False),
         Poison("msgpack that says 4 G entries", "syntax", b"\xdf\xff\xff\xff\xff",
                in_a_line=False),
         Poison("no value", "empty", None, in_a_line=False),

@@ -127,9 +127,10 @@ static void bounds_long_lines (void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         buffer_t text = {0};
-        buffer_reserve (&text, cases[i].size + 4);
-        memset (text.bytes, 'x', cases[i].size);
-        text.size = cases[i].size;
+        char *line = memory_new (cases[i].size);
+        memset (line, 'x', cases[i].size);
+        buffer_append (&text, line, cases[i].size);
+        free (line);
         if (cases[i].newline)
             buffer_append (&text, "\n", 1);
         int fd = file_with (text.bytes, text.size);

@@ -1,0 +1,304 @@
+/*  shard_store, on disk: what a commit did is there after opening again, all of it or nothing. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <signal.h>
+#include <sys/resource.h>
+
+#include "common/shard_store.h"
+#include "tests/unit/temp_folder.h"
+
+static shard_store_t *open_store (const char *folder)
+{
+    char error[256] = "";
+    shard_store_t *store = shard_store_open (folder, error, sizeof error);
+    if (!store)
+        fail_msg ("%s", error);
+    return store;
+}
+
+static void commit (shard_store_t *store, change_set_t *changes, uint64_t epoch)
+{
+    char error[256] = "";
+    if (shard_store_commit (store, changes, epoch, error, sizeof error) != OUTCOME_OK)
+        fail_msg ("%s", error);
+    change_set_free (changes);
+}
+
+static int append (void *arg, const uint8_t *key, size_t key_size, const uint8_t *value,
+                   size_t value_size)
+{
+    buffer_t *text = arg;
+    buffer_append (text, key, key_size);
+    buffer_append (text, "=", 1);
+    buffer_append (text, value, value_size);
+    buffer_append (text, " ", 1);
+    return 0;
+}
+
+static void assert_stored (shard_store_t *store, const char *expected)
+{
+    char error[256];
+    buffer_t text = {0};
+    assert_int_equal (shard_store_load (store, append, &text, error, sizeof error), 0);
+    buffer_append (&text, "", 1);
+    assert_string_equal ((char *)text.bytes, expected);
+    buffer_free (&text);
+}
+
+static void kept (void **state)
+{
+    shard_store_t *store = open_store (*state);
+    change_set_t changes = {0};
+    assert_int_equal (shard_store_epoch (store), 0);
+    assert_stored (store, "");
+    change_set_put (&changes, "b", 1, "2", 1);
+    change_set_put (&changes, "a", 1, "1", 1);
+    change_set_put (&changes, "empty", 5, NULL, 0);
+    change_set_put (&changes, "zz", 2, "26", 2);
+    commit (store, &changes, 5);
+    shard_store_close (&store);
+    shard_store_close (&store);
+
+    store = open_store (*state);
+    assert_int_equal (shard_store_epoch (store), 5);
+    assert_stored (store, "a=1 b=2 empty= zz=26 "); /* in order, the epoch is no record */
+    change_set_put (&changes, "a", 1, "one", 3);
+    change_set_delete (&changes, "b", 1);
+    change_set_delete (&changes, "never", 5);
+    change_set_put (&changes, "c", 1, "x", 1);
+    change_set_delete (&changes, "c", 1); /* in order of the set */
+    commit (store, &changes, 5);
+    assert_stored (store, "a=one empty= zz=26 ");
+    commit (store, &changes, 9); /* nothing but the epoch */
+    shard_store_close (&store);
+    store = open_store (*state);
+    assert_int_equal (shard_store_epoch (store), 9);
+    assert_stored (store, "a=one empty= zz=26 ");
+    shard_store_close (&store);
+}
+
+static void older_epochs (void **state)
+{
+    shard_store_t *store = open_store (*state);
+    change_set_t changes = {0};
+    char error[256] = "";
+    change_set_put (&changes, "a", 1, "1", 1);
+    commit (store, &changes, 7);
+    change_set_put (&changes, "a", 1, "2", 1);
+    assert_int_equal (shard_store_commit (store, &changes, 6, error, sizeof error), OUTCOME_ERROR);
+    assert_non_null (strstr (error, "newer owner"));
+    assert_stored (store, "a=1 ");
+    assert_int_equal (shard_store_epoch (store), 7);
+    commit (store, &changes, 7);
+    assert_stored (store, "a=2 ");
+    shard_store_close (&store);
+}
+
+static int refuse_b (void *arg, const uint8_t *key, size_t key_size, const uint8_t *value,
+                     size_t value_size)
+{
+    (void)key_size, (void)value, (void)value_size;
+    ++*(int *)arg;
+    return key[0] == 'b' ? -1 : 0;
+}
+
+static void refused_record (void **state)
+{
+    shard_store_t *store = open_store (*state);
+    change_set_t changes = {0};
+    char error[256] = "";
+    int seen = 0;
+    for (const char *key = "abc"; *key; key++)
+        change_set_put (&changes, key, 1, "x", 1);
+    commit (store, &changes, 1);
+    assert_int_equal (shard_store_load (store, refuse_b, &seen, error, sizeof error), -1);
+    assert_int_equal (seen, 2);
+    assert_non_null (strstr (error, "cannot be read"));
+    shard_store_close (&store);
+}
+
+static void no_store (void **state)
+{
+    char error[256] = "", path[256];
+    assert_null (shard_store_open ("/nowhere/at/all", error, sizeof error));
+    assert_non_null (strstr (error, "/nowhere/at/all"));
+    snprintf (path, sizeof path, "%s/data.mdb", (char *)*state);
+    FILE *file = fopen (path, "w");
+    for (int i = 0; i < 2000; i++)
+        fputs ("not a store", file);
+    fclose (file);
+    error[0] = '\0';
+    assert_null (shard_store_open (*state, error, sizeof error));
+    assert_non_null (strstr (error, "data.mdb"));
+}
+
+/*  ---- against a model ---- */
+
+enum { ROUNDS = 60, CHANGES = 120, KEYS = 3000 };
+
+static uint64_t next_random (uint64_t *random)
+{
+    *random ^= *random << 13, *random ^= *random >> 7, *random ^= *random << 17;
+    return *random;
+}
+
+/*  A map of the KEYS possible records: value size + 1, 0: absent. */
+static void apply_to_model (uint32_t *model, change_set_t *changes, uint64_t *random)
+{
+    static const char zeros[5000];
+    char key[16], other[16];
+    uint32_t a = (uint32_t)(next_random (random) % KEYS), b = a + (uint32_t)(next_random (random) % 400);
+    snprintf (key, sizeof key, "c%05u", a);
+    snprintf (other, sizeof other, "c%05u", b);
+    switch (next_random (random) % 8) {
+    case 0:
+        change_set_delete_range (changes, key, 6, other, 6);
+        for (uint32_t i = a; i < b && i < KEYS; i++)
+            model[i] = 0;
+        break;
+    case 1:
+        change_set_delete_range (changes, other, 6, key, 6); /* empty: nothing */
+        break;
+    case 2:
+        change_set_delete (changes, key, 6);
+        model[a] = 0;
+        break;
+    default: {
+        uint32_t size = (uint32_t)(next_random (random) % (a % 50 ? 60 : sizeof zeros));
+        change_set_put (changes, key, 6, zeros, size);
+        model[a] = size + 1;
+    }
+    }
+}
+
+typedef struct {
+    const uint32_t *model;
+    uint32_t seen;
+} check_t;
+
+static int check_record (void *arg, const uint8_t *key, size_t key_size, const uint8_t *value,
+                         size_t value_size)
+{
+    (void)value;
+    check_t *check = arg;
+    char text[16] = "";
+    assert_int_equal (key_size, 6);
+    memcpy (text, key + 1, 5);
+    unsigned long number = strtoul (text, NULL, 10);
+    assert_int_equal (check->model[number], value_size + 1);
+    check->seen++;
+    return 0;
+}
+
+static void as_a_model (void **state)
+{
+    uint32_t *model = memory_new_array (KEYS, sizeof *model);
+    uint64_t random = 88172645463325252;
+    shard_store_t *store = open_store (*state);
+    for (int round = 0; round < ROUNDS; round++) {
+        change_set_t changes = {0};
+        for (int i = 0; i < CHANGES; i++)
+            apply_to_model (model, &changes, &random);
+        if (round % 20 == 19) { /* all of it at once */
+            change_set_delete_range (&changes, "c", 1, "d", 1);
+            memset (model, 0, KEYS * sizeof *model);
+        }
+        commit (store, &changes, (uint64_t)round + 1);
+        if (round % 7 == 0) {
+            shard_store_close (&store);
+            store = open_store (*state);
+        }
+        char error[256];
+        check_t check = {model, 0};
+        uint32_t wanted = 0;
+        for (uint32_t i = 0; i < KEYS; i++)
+            wanted += model[i] != 0;
+        assert_int_equal (shard_store_load (store, check_record, &check, error, sizeof error), 0);
+        assert_int_equal (check.seen, wanted);
+    }
+    shard_store_close (&store);
+    free (model);
+}
+
+/*  ---- room ---- */
+
+static int count_records (void *arg, const uint8_t *key, size_t key_size, const uint8_t *value,
+                          size_t value_size)
+{
+    (void)key, (void)key_size, (void)value, (void)value_size;
+    ++*(uint32_t *)arg;
+    return 0;
+}
+
+static void put_large (change_set_t *changes, uint32_t first, uint32_t count)
+{
+    static const char value[1 << 20];
+    for (uint32_t i = first; i < first + count; i++)
+        change_set_put (changes, &i, sizeof i, value, sizeof value);
+}
+
+static uint32_t count_of (shard_store_t *store)
+{
+    char error[256];
+    uint32_t count = 0;
+    assert_int_equal (shard_store_load (store, count_records, &count, error, sizeof error), 0);
+    return count;
+}
+
+/*  More than the map's first size: it grows by itself, and is opened again at its size. */
+static void grows (void **state)
+{
+    shard_store_t *store = open_store (*state);
+    change_set_t changes = {0};
+    put_large (&changes, 0, 150);
+    commit (store, &changes, 1);
+    assert_int_equal (count_of (store), 150);
+    shard_store_close (&store);
+    store = open_store (*state);
+    assert_int_equal (count_of (store), 150);
+    put_large (&changes, 1000, 2);
+    commit (store, &changes, 2);
+    assert_int_equal (count_of (store), 152);
+    shard_store_close (&store);
+}
+
+/*  No room on the disk (here: a limit of the file's size): nothing has changed, and it goes on after. */
+static void a_full_disk (void **state)
+{
+    shard_store_t *store = open_store (*state);
+    change_set_t changes = {0};
+    char error[256] = "";
+    put_large (&changes, 0, 1);
+    commit (store, &changes, 1);
+    struct rlimit limit, low = {4 << 20, RLIM_INFINITY};
+    getrlimit (RLIMIT_FSIZE, &limit);
+    low.rlim_max = limit.rlim_max;
+    void (*handler) (int) = signal (SIGXFSZ, SIG_IGN);
+    setrlimit (RLIMIT_FSIZE, &low);
+    put_large (&changes, 1, 10);
+    outcome_t outcome = shard_store_commit (store, &changes, 2, error, sizeof error);
+    setrlimit (RLIMIT_FSIZE, &limit);
+    signal (SIGXFSZ, handler);
+    assert_int_equal (outcome, OUTCOME_RETRY);
+    assert_true (error[0] != '\0');
+    assert_int_equal (count_of (store), 1);
+    assert_int_equal (shard_store_epoch (store), 1);
+    commit (store, &changes, 2);
+    assert_int_equal (count_of (store), 11);
+    shard_store_close (&store);
+}
+
+#define ON_DISK(test) cmocka_unit_test_setup_teardown (test, temp_folder_make, temp_folder_remove)
+
+int main (void)
+{
+    const struct CMUnitTest tests[] = {
+        ON_DISK (kept),       ON_DISK (older_epochs), ON_DISK (refused_record), ON_DISK (no_store),
+        ON_DISK (as_a_model), ON_DISK (grows),        ON_DISK (a_full_disk),
+    };
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}
