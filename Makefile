@@ -10,9 +10,11 @@
 #   make bench      CPU microseconds an event, per process, beside the floor
 #   make clean      remove what was built (what deploy/setup.sh fetched stays)
 #
-# SANITIZE=address,undefined or SANITIZE=thread builds into a folder of its own.
+# V=1 shows whole commands. SANITIZE=address,undefined or SANITIZE=thread builds into a folder of its own.
 
 SHELL := /bin/bash
+Q := $(if $(V),,@)
+SAY := $(if $(V),true,printf '  %s %s\n')
 CC ?= gcc
 SANITIZE ?=
 comma := ,
@@ -39,7 +41,7 @@ CFLAGS_ALL := -std=gnu11 -O2 -g -fno-omit-frame-pointer -fno-math-errno -ffp-con
 	$(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all) $(CFLAGS)
 LDFLAGS_ALL := -Wl,--as-needed $(if $(SANITIZE),-fsanitize=$(SANITIZE)) $(LDFLAGS)
 # libmsgpackc (Debian 12) or libmsgpack-c (Debian 13)
-MSGPACK_LIB := $(if $(shell pkg-config --exists msgpack-c && echo y),-lmsgpack-c,-lmsgpackc)
+MSGPACK_LIB := $(if $(shell pkg-config --exists msgpack-c 2>/dev/null && echo y),-lmsgpack-c,-lmsgpackc)
 LIBS_ALL := $(PKG_LIBS) $(YYJSON_LIBS) $(MSGPACK_LIB) -lm -lpthread
 
 objs = $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out %/main.c,$(wildcard $(1)/*.c)))
@@ -53,26 +55,29 @@ all: $(BINS)
 
 $(BUILD)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
+	@$(SAY) CC $<
+	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
 
 define library
 $(BUILD)/lib/lib$(1).a: $(call objs,$(1))
 	@mkdir -p $$(@D)
 	@rm -f $$@
-	ar rcs $$@ $$^
+	@ar rcs $$@ $$^
 endef
 $(foreach f,$(FOLDERS),$(eval $(call library,$(f))))
 
 define stage_binary
 $(BUILD)/bin/hotpath-$(1): $(BUILD)/obj/$(1)/main.o $(BUILD)/lib/lib$(1).a $(BUILD)/lib/libcommon.a
 	@mkdir -p $$(@D)
-	$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) $$^ $(LIBS_ALL) -o $$@
+	@$(SAY) LD $$@
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) $$^ $(LIBS_ALL) -o $$@
 endef
 $(foreach s,$(STAGES),$(eval $(call stage_binary,$(s))))
 
 $(BUILD)/bin/hotpath: $(BUILD)/obj/ctl/main.o $(BUILD)/lib/libctl.a $(BUILD)/lib/libcommon.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) $^ $(LIBS_ALL) -o $@
+	@$(SAY) LD $@
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) $^ $(LIBS_ALL) -o $@
 
 $(BUILD)/unit/%: tests/unit/%.c $(LIBS_OURS)
 	@mkdir -p $(@D)

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <xxhash.h>
 
-enum { ID_BYTES_MAX = 256, PORT_MAX = 65535 };
+enum { PORT_MAX = 65535 };
 
 void config_wire_write_message (buffer_t *frame, span_t topic, const config_message_t *message)
 {
@@ -62,8 +62,8 @@ bool config_wire_read_message (span_t frame, config_message_t *message, cursor_t
 
 void config_wire_read_entry (cursor_t *entries, config_entry_t *entry)
 {
-    entry->tenant = cursor_span (entries, ID_BYTES_MAX);
-    entry->scenario = cursor_span (entries, ID_BYTES_MAX);
+    entry->tenant = cursor_span (entries, CONFIG_ID_BYTES_MAX);
+    entry->scenario = cursor_span (entries, CONFIG_ID_BYTES_MAX);
     entry->active = cursor_bool (entries);
     entry->era = cursor_uint (entries);
     entry->number = cursor_uint (entries);
@@ -81,6 +81,15 @@ void config_wire_write_request (buffer_t *frame, const config_request_t *request
     pack_span (frame, request->topic);
     pack_uint (frame, request->incarnation);
     pack_uint (frame, request->sequence);
+    if (request->kind != CONFIG_WIRE_SCENARIO)
+        return;
+    pack_span (frame, request->tenant);
+    pack_span (frame, request->scenario);
+}
+
+static bool is_id (span_t id)
+{
+    return id.size && !memchr (id.bytes, '\0', id.size);
 }
 
 bool config_wire_read_request (span_t frame, config_request_t *request)
@@ -88,18 +97,28 @@ bool config_wire_read_request (span_t frame, config_request_t *request)
     cursor_t cursor = cursor_of (frame.bytes, frame.size);
     if (cursor_uint (&cursor) != CONFIG_WIRE_VERSION)
         return false;
-    request->kind = (config_request_kind_t)cursor_uint_max (&cursor, CONFIG_WIRE_APPLIED);
+    request->kind = (config_request_kind_t)cursor_uint_max (&cursor, CONFIG_WIRE_SCENARIO);
     request->process = cursor_span (&cursor, CONFIG_PROCESS_BYTES_MAX);
     request->process_incarnation = cursor_uint (&cursor);
     request->topic = cursor_span (&cursor, CONFIG_TOPIC_BYTES);
     request->incarnation = cursor_uint (&cursor);
     request->sequence = cursor_uint (&cursor);
+    request->tenant = request->scenario = (span_t){0};
+    if (!cursor.failed && request->kind == CONFIG_WIRE_SCENARIO) {
+        request->tenant = cursor_span (&cursor, CONFIG_ID_BYTES_MAX);
+        request->scenario = cursor_span (&cursor, CONFIG_ID_BYTES_MAX);
+    }
     if (!cursor_finished (&cursor))
         return false;
-    if (request->kind == CONFIG_WIRE_APPLIED)
+    switch (request->kind) {
+    case CONFIG_WIRE_WANTED:
+        return request->topic.size == CONFIG_TOPIC_BYTES && request->topic.bytes[0] == 'S';
+    case CONFIG_WIRE_APPLIED:
         return true;
-    return request->kind == CONFIG_WIRE_WANTED && request->topic.size == CONFIG_TOPIC_BYTES &&
-           request->topic.bytes[0] == 'S';
+    case CONFIG_WIRE_SCENARIO:
+        return is_id (request->tenant) && is_id (request->scenario);
+    }
+    return false;
 }
 
 void config_wire_topic (span_t process, uint64_t process_incarnation,

@@ -8,6 +8,7 @@
  *  all -> configd, PUSH to the endpoint beside the PUB's, one part of msgpack values:
  *    wanted    asks for a snapshot on a topic
  *    applied   what the process runs now
+ *    scenario  an event came of a scenario that the process has no config of
  *
  *  Bytes come from outside: readers trust nothing and borrow from the frame.
  */
@@ -26,6 +27,7 @@ enum {
     CONFIG_TOPIC_BYTES = 17, /* of an asker: 'S' and 16 hexadecimal digits */
     CONFIG_ENDPOINT_BYTES_MAX = 512,
     CONFIG_PROCESS_BYTES_MAX = 256,
+    CONFIG_ID_BYTES_MAX = 256, /* of a tenant, of a scenario: 1 to this, no NUL */
     CONFIG_JSON_BYTES_MAX = 4 << 20,
     CONFIG_SCENARIOS_MAX = 65536,
     CONFIG_CHUNK_BYTES_GOAL = 64 << 10, /* a chunk of a snapshot ends once it has grown to this */
@@ -58,7 +60,11 @@ typedef struct {
     span_t json;          /* effective config (scenario_config_write); empty: it never had one */
 } config_entry_t;
 
-typedef enum { CONFIG_WIRE_WANTED = 1, CONFIG_WIRE_APPLIED = 2 } config_request_kind_t;
+typedef enum {
+    CONFIG_WIRE_WANTED = 1,
+    CONFIG_WIRE_APPLIED = 2,
+    CONFIG_WIRE_SCENARIO = 3
+} config_request_kind_t;
 
 typedef struct {
     config_request_kind_t kind;
@@ -66,6 +72,7 @@ typedef struct {
     uint64_t process_incarnation;   /* one life of it */
     span_t topic;                   /* wanted: where to answer, CONFIG_TOPIC_BYTES */
     uint64_t incarnation, sequence; /* applied: of the publisher */
+    span_t tenant, scenario;        /* scenario: which one */
 } config_request_t;
 
 void config_wire_write_message (buffer_t *frame, span_t topic, const config_message_t *message);

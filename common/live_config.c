@@ -165,7 +165,8 @@ static uint32_t take (live_config_t *self, span_t frame, int64_t now_ms)
 }
 
 /*  False if it could not be handed to the socket now: the same is tried again later. */
-static bool request (live_config_t *self, config_request_kind_t kind)
+static bool request_for (live_config_t *self, config_request_kind_t kind, span_t tenant,
+                         span_t scenario)
 {
     config_request_t wanted = {
         .kind = kind,
@@ -174,10 +175,17 @@ static bool request (live_config_t *self, config_request_kind_t kind)
         .topic = (span_t){self->topic, CONFIG_TOPIC_BYTES},
         .incarnation = self->sequence.incarnation,
         .sequence = self->sequence.sequence,
+        .tenant = tenant,
+        .scenario = scenario,
     };
     buffer_clear (&self->frame);
     config_wire_write_request (&self->frame, &wanted);
     return zmq_send (self->requests, self->frame.bytes, self->frame.size, ZMQ_DONTWAIT) >= 0;
+}
+
+static bool request (live_config_t *self, config_request_kind_t kind)
+{
+    return request_for (self, kind, (span_t){0}, (span_t){0});
 }
 
 static void tell_applied (live_config_t *self, int64_t now_ms)
@@ -213,6 +221,11 @@ uint32_t live_config_step (live_config_t *self, int64_t now_ms)
         request (self, CONFIG_WIRE_WANTED);
     tell_applied (self, now_ms);
     return changed;
+}
+
+bool live_config_want (live_config_t *self, span_t tenant, span_t scenario)
+{
+    return request_for (self, CONFIG_WIRE_SCENARIO, tenant, scenario);
 }
 
 bool live_config_ready (const live_config_t *self)

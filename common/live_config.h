@@ -2,8 +2,8 @@
  *  with its parsed config, and tells of each change. Belongs to the thread of the loop that runs
  *  by it.
  *
- *  In: configd's snapshots, updates and beacons. Out: "snapshot wanted", "applied"
- *  (config_wire.h). Does not decide what a config means, and applies nothing before the first
+ *  In: configd's snapshots, updates and beacons. Out: "snapshot wanted", "applied",
+ *  "scenario" (config_wire.h). Does not decide what a config means, and applies nothing before the first
  *  whole snapshot.
  */
 #ifndef HOTPATH_LIVE_CONFIG_H
@@ -33,6 +33,11 @@ void *live_config_socket (live_config_t *self);
  *  it when the socket is readable, and at least every 100 ms. `now_ms` is monotonic. Returns the
  *  number of scenarios that changed. */
 uint32_t live_config_step (live_config_t *self, int64_t now_ms);
+
+/*  Tells configd that events come of a scenario that live_config_find does not know (1 .. 256
+ *  bytes each, no NUL). Never waits; false if it could not be handed over now. How often is the
+ *  caller's; the answer, if there is one, is a change. */
+bool live_config_want (live_config_t *self, span_t tenant, span_t scenario);
 
 /*  Has a first whole snapshot been applied? Stays true. */
 bool live_config_ready (const live_config_t *self);

@@ -196,9 +196,13 @@ static char *read_secret_file (const char *path, const char *from)
         settings_fail (EX_NOINPUT, "%s: cannot read %s: %s", from, path, strerror (errno));
     char *text = memory_new (VALUE_BYTES_MAX);
     size_t size = fread (text, 1, VALUE_BYTES_MAX - 1, file);
-    if (ferror (file))
-        settings_fail (EX_NOINPUT, "%s: cannot read %s: %s", from, path, strerror (errno));
+    bool failed = ferror (file) != 0;
+    int reason = errno;
     fclose (file);
+    if (failed) {
+        free (text);
+        settings_fail (EX_NOINPUT, "%s: cannot read %s: %s", from, path, strerror (reason));
+    }
     while (size && isspace ((unsigned char) text[size - 1]))
         size--;
     text[size] = '\0';

@@ -16,6 +16,8 @@
 #include "configd/revision_store.h"
 #include "configd/source_table.h"
 
+enum { REFUSED_SAY_MS = 10000 };
+
 struct config_flow {
     revision_store_t *store;
     registry_t *registry;
@@ -24,6 +26,8 @@ struct config_flow {
     dir_watch_t *folder; /* one of these two */
     mongo_watch_t *mongo;
     int64_t now_ms;
+    bool begin_unknown;
+    int64_t refused_ms; /* when a refusal was last logged */
     bool complete; /* all documents were read once */
     bool ready;
     bool refusing; /* at start: the first problem of a folder ends it */
@@ -32,10 +36,11 @@ struct config_flow {
 
 /*  ---- what the documents mean ---- */
 
-static void on_want (void *arg, span_t tenant, span_t scenario, bool active, span_t json)
+static void on_want (void *arg, span_t tenant, span_t scenario, bool active, span_t json,
+                     bool by_default)
 {
     config_flow_t *self = arg;
-    registry_want (self->registry, tenant, scenario, active, json);
+    registry_want (self->registry, tenant, scenario, active, json, by_default);
 }
 
 static void on_problem (void *arg, const char *source, const char *tenant, const char *scenario,
@@ -81,13 +86,20 @@ static void on_begin (void *arg)
     source_table_begin (((config_flow_t *)arg)->table);
 }
 
-/*  Scenarios of an earlier life that no document names any more do not run. */
-static void stop_unnamed (config_flow_t *self)
+/*  Scenarios of an earlier life: those that ran by default go on so (unless a document is valid by
+ *  now); others that no document names any more do not run. */
+static void settle_earlier (config_flow_t *self)
 {
     config_entry_t entry;
-    for (uint32_t i = 0; registry_at (self->registry, i, &entry); i++)
-        if (entry.tenant.size && !source_table_names (self->table, entry.tenant, entry.scenario))
-            registry_want (self->registry, entry.tenant, entry.scenario, false, (span_t){0});
+    for (uint32_t i = 0; registry_at (self->registry, i, &entry); i++) {
+        if (!entry.tenant.size)
+            continue;
+        if (self->begin_unknown && registry_is_default (self->registry, i) &&
+            source_table_begin_default (self->table, entry.tenant, entry.scenario))
+            continue;
+        if (!source_table_names (self->table, entry.tenant, entry.scenario))
+            registry_want (self->registry, entry.tenant, entry.scenario, false, (span_t){0}, false);
+    }
 }
 
 static void on_end (void *arg)
@@ -95,7 +107,7 @@ static void on_end (void *arg)
     config_flow_t *self = arg;
     source_table_end (self->table);
     if (!self->complete)
-        stop_unnamed (self);
+        settle_earlier (self);
     self->complete = true;
 }
 
@@ -112,6 +124,26 @@ static void on_revision (void *arg, const config_entry_t *entry)
 static bool on_snapshot (void *arg, uint32_t index, config_entry_t *entry)
 {
     return registry_at (((config_flow_t *)arg)->registry, index, entry);
+}
+
+static void on_asked (void *arg, span_t process, span_t tenant, span_t scenario)
+{
+    config_flow_t *self = arg;
+    if (registry_publishes (self->registry, tenant, scenario)) /* it is on its way to them */
+        return;
+    const char *reason = NULL;
+    if (!self->begin_unknown)
+        reason = "start configd with --unknown-scenarios=defaults, or write its document";
+    else if (registry_count (self->registry) >= CONFIG_SCENARIOS_MAX)
+        reason = "there are too many scenarios";
+    else if (!source_table_begin_default (self->table, tenant, scenario))
+        reason = "configd is dedicated to another";
+    if (!reason || (self->refused_ms && self->now_ms - self->refused_ms < REFUSED_SAY_MS))
+        return;
+    self->refused_ms = self->now_ms;
+    log_warning ("a scenario without a document is asked for, and is not begun",
+                 F_SPAN ("process", process), F_SPAN ("tenant", tenant),
+                 F_SPAN ("scenario", scenario), F_STR ("reason", reason));
 }
 
 static void flush (config_flow_t *self)
@@ -177,7 +209,7 @@ static int open_all (config_flow_t *self, const config_flow_options_t *options, 
     self->registry = registry_new (self->store);
     self->publisher =
         config_publisher_new (options->publish, revision_store_incarnation (self->store),
-                              on_snapshot, self, error, error_size);
+                              on_snapshot, on_asked, self, error, error_size);
     if (!self->publisher)
         return EX_UNAVAILABLE;
     const source_listener_t listener = {.arg = self, .want = on_want, .problem = on_problem};
@@ -191,6 +223,7 @@ config_flow_t *config_flow_new (const config_flow_options_t *options, int64_t no
 {
     config_flow_t *self = memory_new (sizeof *self);
     self->now_ms = now_ms;
+    self->begin_unknown = options->begin_unknown;
     *code = open_all (self, options, wall_ms, error, error_size);
     if (*code)
         config_flow_destroy (&self);
@@ -228,6 +261,7 @@ void config_flow_step (config_flow_t *self, int64_t now_ms, int64_t wall_ms)
     source_table_step (self->table, now_ms);
     flush (self);
     config_publisher_step (self->publisher, now_ms, wall_ms);
+    flush (self); /* what was asked for: the partitions of those who ask stand still */
 }
 
 bool config_flow_ready (const config_flow_t *self)

@@ -16,6 +16,7 @@ typedef struct {
     const char *mongodb_url, *database, *collection;
     int64_t poll_ms;
     const char *tenant, *scenario; /* dedicated mode: only these; else NULL */
+    bool begin_unknown; /* a scenario that events come of, and no document, runs by all defaults */
 } config_flow_options_t;
 
 typedef struct config_flow config_flow_t;

@@ -29,6 +29,7 @@ struct config_publisher {
     void *context, *publish, *requests;
     uint64_t incarnation, sequence;
     config_snapshot_t *snapshot;
+    config_asked_t *asked;
     void *arg;
     bool started;
     int64_t beacon_ms, wall_ms;
@@ -73,12 +74,13 @@ static int bind_sockets (config_publisher_t *self, const char *endpoint, char *e
 }
 
 config_publisher_t *config_publisher_new (const char *endpoint, uint64_t incarnation,
-                                          config_snapshot_t *snapshot, void *arg, char *error,
-                                          size_t error_size)
+                                          config_snapshot_t *snapshot, config_asked_t *asked,
+                                          void *arg, char *error, size_t error_size)
 {
     config_publisher_t *self = memory_new (sizeof *self);
     self->incarnation = incarnation;
     self->snapshot = snapshot;
+    self->asked = asked;
     self->arg = arg;
     self->applied_told = true;
     if (bind_sockets (self, endpoint, error, error_size) != 0)
@@ -234,7 +236,11 @@ static void answer (config_publisher_t *self, span_t frame, int64_t now_ms)
         log_warning ("config request that cannot be read", F_INT ("bytes", frame.size));
     else if (request.kind == CONFIG_WIRE_APPLIED)
         note_applied (self, &request, now_ms);
-    else if (self->started) {
+    else if (!self->started)
+        return; /* it asks again */
+    else if (request.kind == CONFIG_WIRE_SCENARIO)
+        self->asked (self->arg, request.process, request.tenant, request.scenario);
+    else {
         log_debug ("config snapshot sent", F_SPAN ("process", request.process));
         send_snapshot (self, request.topic);
     }

@@ -1,5 +1,5 @@
 /*  config_publisher: the sockets of configd: PUB of snapshots, updates and beacons; PULL of
- *  "snapshot wanted" and "applied" (config_wire.h). A subscriber that is too slow loses messages
+ *  "snapshot wanted", "applied" and "scenario" (config_wire.h). A subscriber that is too slow loses messages
  *  (the PUB drops what is beyond its bound) and finds out by the sequence. One thread. Decides
  *  nothing about configs.
  */
@@ -15,10 +15,13 @@ typedef struct config_publisher config_publisher_t;
 /*  The i-th scenario of a snapshot; false past the last; an entry without a tenant is left out. */
 typedef bool (config_snapshot_t) (void *arg, uint32_t index, config_entry_t *entry);
 
+/*  Events come of a scenario that `process` has no config of. Spans hold for the call. */
+typedef void (config_asked_t) (void *arg, span_t process, span_t tenant, span_t scenario);
+
 /*  Binds `endpoint` and the one of requests beside it. NULL with a line in `error` otherwise. */
 config_publisher_t *config_publisher_new (const char *endpoint, uint64_t incarnation,
-                                          config_snapshot_t *snapshot, void *arg, char *error,
-                                          size_t error_size);
+                                          config_snapshot_t *snapshot, config_asked_t *asked,
+                                          void *arg, char *error, size_t error_size);
 void config_publisher_destroy (config_publisher_t **self_p);
 
 /*  From now on there is a whole config: requests are answered, beacons go out. */

@@ -18,7 +18,7 @@ enum { WAIT_MS = 100, URL_BYTES_MAX = 4096 };
 
 typedef struct {
     char *scenarios_dir, *mongodb_url, *mongodb_url_file, *database, *collection;
-    char *state, *publish, *tenant, *scenario, *log_level, *log_format;
+    char *state, *publish, *tenant, *scenario, *unknown, *log_level, *log_format;
     int64_t poll_ms, beat_fd;
 } configd_settings_t;
 
@@ -83,6 +83,13 @@ static const setting_t table[] = {
      FIELD (scenario),
      .value = "ID",
      .help = "dedicated mode: only this scenario of the tenant"},
+    {.name = "unknown-scenarios",
+     .type = SETTING_CHOICE,
+     FIELD (unknown),
+     .otherwise = "drop",
+     .help = "scenarios that events come of, and no document: defaults runs them by all defaults, "
+             "until there is one",
+     .choices = "drop|defaults"},
     {.name = "log-level",
      .type = SETTING_CHOICE,
      FIELD (log_level),
@@ -189,7 +196,9 @@ int main (int argc, char **argv)
                                            .collection = settings.collection,
                                            .poll_ms = settings.poll_ms,
                                            .tenant = settings.tenant,
-                                           .scenario = settings.scenario};
+                                           .scenario = settings.scenario,
+                                           .begin_unknown =
+                                               strcmp (settings.unknown, "defaults") == 0};
     char error[2048];
     int code;
     config_flow_t *flow =

@@ -13,6 +13,7 @@ typedef struct {
     uint64_t number; /* 0: never published */
     bool active, active_wanted;
     char *json, *json_wanted; /* json_wanted NULL: as json */
+    bool by_default, by_default_wanted;
     bool dirty;
     UT_hash_handle hh;
 } entry_t;
@@ -25,13 +26,24 @@ struct registry {
     bool dirty;
 };
 
-static entry_t *find (registry_t *self, span_t tenant, span_t scenario)
+static entry_t *look_up (const registry_t *self, uint64_t hash)
 {
-    uint64_t hash = key_hash_scenario (tenant, scenario);
     entry_t *entry = NULL;
     HASH_FIND (hh, self->by_hash, &hash, sizeof hash, entry);
-    if (entry && (!span_equal (span_of (entry->tenant), tenant) ||
-                  !span_equal (span_of (entry->scenario), scenario))) {
+    return entry;
+}
+
+static bool is_of (const entry_t *entry, span_t tenant, span_t scenario)
+{
+    return span_equal (span_of (entry->tenant), tenant) &&
+           span_equal (span_of (entry->scenario), scenario);
+}
+
+static entry_t *find_or_add (registry_t *self, span_t tenant, span_t scenario)
+{
+    uint64_t hash = key_hash_scenario (tenant, scenario);
+    entry_t *entry = look_up (self, hash);
+    if (entry && !is_of (entry, tenant, scenario)) {
         log_error ("two scenarios have one hash: the second is left out", F_SPAN ("tenant", tenant),
                    F_SPAN ("scenario", scenario));
         return NULL;
@@ -57,11 +69,12 @@ static entry_t *find (registry_t *self, span_t tenant, span_t scenario)
 
 static void load (void *arg, const revision_t *revision)
 {
-    entry_t *entry = find (arg, revision->tenant, revision->scenario);
+    entry_t *entry = find_or_add (arg, revision->tenant, revision->scenario);
     if (!entry)
         return;
     entry->number = revision->number;
     entry->active = entry->active_wanted = revision->active;
+    entry->by_default = entry->by_default_wanted = revision->by_default;
     free (entry->json);
     entry->json = memory_copy_string (revision->json.bytes, revision->json.size);
 }
@@ -93,20 +106,28 @@ void registry_destroy (registry_t **self_p)
     *self_p = NULL;
 }
 
-void registry_want (registry_t *self, span_t tenant, span_t scenario, bool active, span_t json)
+/*  Is what is wanted another thing to whoever follows? */
+static bool shows (const entry_t *entry)
 {
-    entry_t *entry = find (self, tenant, scenario);
+    return entry->json_wanted || entry->active != entry->active_wanted;
+}
+
+void registry_want (registry_t *self, span_t tenant, span_t scenario, bool active, span_t json,
+                    bool by_default)
+{
+    entry_t *entry = find_or_add (self, tenant, scenario);
     if (!entry)
         return;
     if (json.bytes) {
         free (entry->json_wanted);
         bool same = entry->json && span_equal (span_of (entry->json), json);
         entry->json_wanted = same ? NULL : memory_copy_string (json.bytes, json.size);
+        entry->by_default_wanted = by_default;
     }
     if (!entry->json && !entry->json_wanted)
         return;
     entry->active_wanted = active;
-    entry->dirty = entry->json_wanted || entry->active != entry->active_wanted;
+    entry->dirty = shows (entry) || entry->by_default != entry->by_default_wanted;
     self->dirty |= entry->dirty;
 }
 
@@ -117,7 +138,8 @@ static revision_t wanted (const entry_t *entry)
                         .scenario = span_of (entry->scenario),
                         .number = entry->number + (entry->json_wanted ? 1 : 0),
                         .active = entry->active_wanted,
-                        .json = span_of (json)};
+                        .json = span_of (json),
+                        .by_default = entry->by_default_wanted};
 }
 
 static int store_all (registry_t *self)
@@ -154,14 +176,18 @@ int registry_flush (registry_t *self, void (*told) (void *arg, const config_entr
         entry_t *entry = self->entries[i];
         if (!entry->dirty)
             continue;
+        bool tells = shows (entry);
         entry->number = wanted (entry).number;
         entry->active = entry->active_wanted;
+        entry->by_default = entry->by_default_wanted;
         if (entry->json_wanted) {
             free (entry->json);
             entry->json = entry->json_wanted;
             entry->json_wanted = NULL;
         }
         entry->dirty = false;
+        if (!tells)
+            continue;
         config_entry_t change = as_entry (self, entry);
         told (arg, &change);
         changes++;
@@ -183,4 +209,15 @@ bool registry_at (const registry_t *self, uint32_t index, config_entry_t *entry)
 uint32_t registry_count (const registry_t *self)
 {
     return self->count;
+}
+
+bool registry_is_default (const registry_t *self, uint32_t index)
+{
+    return index < self->count && self->entries[index]->by_default;
+}
+
+bool registry_publishes (const registry_t *self, span_t tenant, span_t scenario)
+{
+    const entry_t *entry = look_up (self, key_hash_scenario (tenant, scenario));
+    return entry && entry->number && is_of (entry, tenant, scenario);
 }

@@ -19,7 +19,7 @@
 #include "common/memory.h"
 #include "common/pack.h"
 
-enum { FORMAT = 1, ID_BYTES_MAX = 256, KEY_BYTES = 9 };
+enum { FORMAT = 1, KEY_BYTES = 9 };
 #define MAP_BYTES ((size_t)4 << 30) /* address space, not disk */
 
 struct revision_store {
@@ -168,11 +168,13 @@ uint64_t revision_store_incarnation (const revision_store_t *self)
 static bool read_revision (const MDB_val *value, revision_t *revision)
 {
     cursor_t cursor = cursor_of (value->mv_data, value->mv_size);
-    revision->tenant = cursor_span (&cursor, ID_BYTES_MAX);
-    revision->scenario = cursor_span (&cursor, ID_BYTES_MAX);
+    revision->tenant = cursor_span (&cursor, CONFIG_ID_BYTES_MAX);
+    revision->scenario = cursor_span (&cursor, CONFIG_ID_BYTES_MAX);
     revision->number = cursor_uint (&cursor);
     revision->active = cursor_bool (&cursor);
     revision->json = cursor_span (&cursor, CONFIG_JSON_BYTES_MAX);
+    /* Records of before there were defaults end here. */
+    revision->by_default = !cursor.failed && cursor.at < cursor.end && cursor_bool (&cursor);
     return cursor_finished (&cursor) && revision->tenant.size && revision->scenario.size &&
            revision->number;
 }
@@ -219,6 +221,7 @@ int revision_store_put (revision_store_t *self, const revision_t *revision)
     pack_uint (&bytes, revision->number);
     pack_bool (&bytes, revision->active);
     pack_span (&bytes, revision->json);
+    pack_bool (&bytes, revision->by_default);
     MDB_val key = value_of (name, sizeof name), value = value_of (bytes.bytes, bytes.size);
     int code = self->open ? 0 : mdb_txn_begin (self->environment, NULL, 0, &self->open);
     if (!code)

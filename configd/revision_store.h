@@ -1,5 +1,5 @@
 /*  revision_store: revisions that never go back: per (tenant, scenario) the number, the effective
- *  config and whether it was active, in an LMDB environment of its own under the state folder,
+ *  config, whether it was active and whether it ran by default, in an LMDB environment of its own under the state folder,
  *  with the era (the wall clock when this record was begun). A lock keeps a second configd out.
  *  One thread.
  */
@@ -17,7 +17,8 @@ typedef struct {
     span_t tenant, scenario;
     uint64_t number; /* 1, 2, 3 … */
     bool active;
-    span_t json; /* canonical effective config */
+    span_t json;     /* canonical effective config */
+    bool by_default; /* that is all defaults, since no document was ever valid */
 } revision_t;
 
 /*  Opens `folder` (made with its parents). `wall_ms` becomes the era of a new record. NULL with a

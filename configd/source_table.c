@@ -6,6 +6,7 @@
 #include <uthash.h>
 #include <xxhash.h>
 #include "common/buffer.h"
+#include "common/check.h"
 #include "common/key_hash.h"
 #include "common/memory.h"
 #include "common/scenario_config.h"
@@ -28,12 +29,14 @@ typedef struct {
     uint64_t hash;
     source_t *sources; /* all that name it; may be empty */
     bool conflict;     /* told already */
+    bool by_default;   /* begun without a document, and none was valid since */
     UT_hash_handle hh;
 } owner_t;
 
 struct source_table {
     source_listener_t listener;
     char *only_tenant, *only_scenario;
+    buffer_t defaults; /* effective config of an empty document */
     source_t *sources;
     owner_t *owners;
     uint64_t round;
@@ -47,6 +50,12 @@ source_table_t *source_table_new (const source_listener_t *listener, const char 
     self->listener = *listener;
     self->only_tenant = tenant ? memory_copy_string (tenant, strlen (tenant)) : NULL;
     self->only_scenario = scenario ? memory_copy_string (scenario, strlen (scenario)) : NULL;
+    config_errors_t *errors = memory_new (sizeof *errors);
+    scenario_config_t *config = scenario_config_parse (span_of ("{}"), "", errors);
+    CHECK (config);
+    scenario_config_write (config, &self->defaults);
+    scenario_config_destroy (&config);
+    free (errors);
     return self;
 }
 
@@ -78,6 +87,7 @@ void source_table_destroy (source_table_t **self_p)
     }
     free (self->only_tenant);
     free (self->only_scenario);
+    buffer_free (&self->defaults);
     free (self);
     *self_p = NULL;
 }
@@ -105,19 +115,46 @@ static void detach (source_table_t *self, source_t *source)
     source->next = NULL;
 }
 
-static void attach (source_table_t *self, source_t *source)
+static owner_t *find_or_add_owner (source_table_t *self, uint64_t hash)
 {
-    if (!source->tenant || !source->scenario)
-        return;
-    uint64_t hash = hash_of (source);
     owner_t *owner = find_owner (self, hash);
     if (!owner) {
         owner = memory_new (sizeof *owner);
         owner->hash = hash;
         HASH_ADD (hh, self->owners, hash, sizeof hash, owner);
     }
+    return owner;
+}
+
+static void attach (source_table_t *self, source_t *source)
+{
+    if (!source->tenant || !source->scenario)
+        return;
+    owner_t *owner = find_or_add_owner (self, hash_of (source));
     source->next = owner->sources;
     owner->sources = source;
+}
+
+static void want_default (const source_table_t *self, span_t tenant, span_t scenario)
+{
+    self->listener.want (self->listener.arg, tenant, scenario, true,
+                         (span_t){(const char *)self->defaults.bytes, self->defaults.size}, true);
+}
+
+/*  The document that rules, and one that contradicts it (or NULL); true: another is leaving. */
+static bool look (const owner_t *owner, const source_t **only, const source_t **other)
+{
+    bool leaving = false;
+    *only = *other = NULL;
+    for (const source_t *source = owner ? owner->sources : NULL; source; source = source->next) {
+        if (source->leave_ms != NEVER)
+            leaving = true;
+        else if (!*only)
+            *only = source;
+        else
+            *other = source;
+    }
+    return leaving;
 }
 
 /*  Tells what a scenario should be, from all documents that name it. */
@@ -127,16 +164,8 @@ static void settle (source_table_t *self, const char *tenant, const char *scenar
         return;
     span_t ids[] = {span_of (tenant), span_of (scenario)};
     owner_t *owner = find_owner (self, key_hash_scenario (ids[0], ids[1]));
-    source_t *only = NULL, *other = NULL;
-    bool leaving = false;
-    for (source_t *source = owner ? owner->sources : NULL; source; source = source->next) {
-        if (source->leave_ms != NEVER)
-            leaving = true;
-        else if (!only)
-            only = source;
-        else
-            other = source;
-    }
+    const source_t *only, *other;
+    bool leaving = look (owner, &only, &other);
     if (other) {
         char reason[600];
         snprintf (reason, sizeof reason,
@@ -148,14 +177,19 @@ static void settle (source_table_t *self, const char *tenant, const char *scenar
         owner->conflict = true;
         return;
     }
-    if (owner)
+    if (owner) {
         owner->conflict = false;
+        owner->by_default &= !only || !only->valid;
+    }
+    bool by_default = owner && owner->by_default;
     if (only && only->valid)
-        self->listener.want (self->listener.arg, ids[0], ids[1], only->active,
-                             span_of (only->json));
+        self->listener.want (self->listener.arg, ids[0], ids[1], only->active, span_of (only->json),
+                             false);
+    else if (!only && !leaving && by_default)
+        want_default (self, ids[0], ids[1]);
     else if (!only && !leaving)
-        self->listener.want (self->listener.arg, ids[0], ids[1], false, (span_t){0});
-    if (owner && !owner->sources) {
+        self->listener.want (self->listener.arg, ids[0], ids[1], false, (span_t){0}, false);
+    if (owner && !owner->sources && !by_default) {
         HASH_DEL (self->owners, owner);
         free (owner);
     }
@@ -334,6 +368,25 @@ void source_table_end (source_table_t *self)
         if (source->round != self->round && source->leave_ms == NEVER)
             drop (self, source);
     }
+}
+
+static bool differs (const char *only, span_t id)
+{
+    return only && !span_equal (span_of (only), id);
+}
+
+bool source_table_begin_default (source_table_t *self, span_t tenant, span_t scenario)
+{
+    if (differs (self->only_tenant, tenant) || differs (self->only_scenario, scenario))
+        return false;
+    owner_t *owner = find_or_add_owner (self, key_hash_scenario (tenant, scenario));
+    const source_t *only, *other;
+    look (owner, &only, &other);
+    if (only && !other && only->valid)
+        return true;
+    owner->by_default = true;
+    want_default (self, tenant, scenario);
+    return true;
 }
 
 bool source_table_names (const source_table_t *self, span_t tenant, span_t scenario)

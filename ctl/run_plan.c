@@ -47,7 +47,7 @@ static const struct {
     {"dead-letters", I},
     {"dead-letters-topic", I},
     {"on-lost-offsets", I},
-    {"unknown-scenarios", I},
+    {"unknown-scenarios", C | I},
     {"scenarios-dir", C},
     {"mongodb-url", OWN},
     {"mongodb-url-file", C},

@@ -54,7 +54,9 @@ const setting_t run_settings_table[] = {
           "Kafka: where invalid messages go"),
     CHOICE ("on-lost-offsets", lost, "stop", "stop|skip",
             "what a partition does whose next offset is gone"),
-    CHOICE ("unknown-scenarios", unknown, "drop", "drop", "events of scenarios without a config"),
+    CHOICE ("unknown-scenarios", unknown, "drop", "drop|defaults",
+            "events of scenarios without a document: count and skip them, or run their scenario by "
+            "all defaults until there is one"),
     TEXT ("scenarios-dir", scenarios_dir, NULL, "DIR",
           "folder with one scenario document a file (*.json), followed as they change"),
     TEXT ("mongodb-url", mongodb_url, NULL, "URL",

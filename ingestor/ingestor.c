@@ -170,11 +170,14 @@ static void read_vectors (ingestor_t *self, ledger_partition_t *partition, uint3
 {
     for (uint32_t slot = 0; slot < owners_slot_count (self->owners); slot++) {
         vector_entry_t entry = {INT64_MAX, EVENT_TIME_NONE};
-        if (owners_takes_part (self->owners, slot))
+        bool takes_part = owners_takes_part (self->owners, slot);
+        int64_t counted = partition->slots[slot].counted;
+        if (takes_part)
             entry = vector_get (&owners_slot (self->owners, slot)->applied, number);
-        else
-            partition->slots[slot].counted = 0;
         offset_ledger_set_slot (partition, slot, entry);
+        /* No shard knows what was counted of these before: they count from the beginning of this life. */
+        if (!takes_part)
+            partition->slots[slot].counted = counted < 0 ? 0 : counted;
     }
 }
 

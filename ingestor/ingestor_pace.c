@@ -108,12 +108,19 @@ static void notice_changes (ingestor_t *self)
 static int64_t skew_limit_ms (const ingestor_t *self)
 {
     int64_t least_ms = INT64_MAX;
-    for (uint32_t i = 0; i < partition_names_count (self->partitions); i++) {
-        const ledger_partition_t *own = i < self->ledger.count ? self->ledger.partitions[i] : NULL;
-        bool here = own && own->started;
-        if (here ? ingestor_is_idle (self, own) : owners_partition_idle (self->owners, i))
+    const source_ops_t *ops = self->source->ops;
+    for (uint32_t i = 0; i < ops->partition_count (self->source); i++) {
+        /* Vectors keep partitions of long ago: what is not of the source any more holds nobody back. */
+        if (!ops->partition_listed (self->source, i))
             continue;
-        int64_t ms = known_greatest_ms (self, i);
+        uint32_t number = partition_names_intern (self->partitions,
+                                                  span_of (ops->partition_name (self->source, i)));
+        const ledger_partition_t *own =
+            number < self->ledger.count ? self->ledger.partitions[number] : NULL;
+        bool here = own && own->started;
+        if (here ? ingestor_is_idle (self, own) : owners_partition_idle (self->owners, number))
+            continue;
+        int64_t ms = known_greatest_ms (self, number);
         if (ms == EVENT_TIME_NONE && here)
             ms = self->first_ms;
         if (ms != EVENT_TIME_NONE && ms < least_ms)

@@ -192,7 +192,8 @@ static void make_sections_frame (ingestor_t *self, uint32_t number, bool empty_o
     /* Rows that stay behind a dead letter still need their entries. */
     if (rows_wait (self, number))
         return;
-    memset (worker->used_scenarios, 0, worker->used_words * sizeof *worker->used_scenarios);
+    for (size_t word = 0; word < worker->used_words; word++)
+        worker->used_scenarios[word] = 0;
     worker->used_actions = false;
 }
 
