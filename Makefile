@@ -131,14 +131,16 @@ FUZZ_OBJECTS := $(patsubst build/obj/%,build/fuzz/obj/%,$(foreach f,$(FOLDERS),$
 
 build/fuzz/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(FUZZ_CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c $< -o $@
+	@$(SAY) CC $@
+	$(Q)$(FUZZ_CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c $< -o $@
 
 build/fuzz/libhotpath.a: $(FUZZ_OBJECTS)
 	@rm -f $@
-	ar rcs $@ $^
+	@ar rcs $@ $^
 
 build/fuzz/fuzz_%: tests/fuzz/fuzz_%.c build/fuzz/libhotpath.a
-	$(FUZZ_CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer -MMD -MP -MF $@.d $^ $(LDFLAGS) $(LIBS_ALL) -o $@
+	@$(SAY) LD $@
+	$(Q)$(FUZZ_CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer -MMD -MP -MF $@.d $^ $(LDFLAGS) $(LIBS_ALL) -o $@
 
 -include $(wildcard build/fuzz/obj/*/*.d build/fuzz/*.d)
 

@@ -57,14 +57,14 @@ static void on_revoked (void *arg, uint32_t source_index)
 static void on_position (void *arg, uint32_t source_index, int64_t next)
 {
     ledger_partition_t *partition = own_partition (arg, source_index);
-    if (partition->started && next > partition->position)
+    if (partition->started && !partition->awaiting && next > partition->position)
         partition->position = next;
 }
 
 static void on_end (void *arg, uint32_t source_index, int64_t at)
 {
     ledger_partition_t *partition = own_partition (arg, source_index);
-    if (!partition->started)
+    if (!partition->started || partition->awaiting)
         return;
     if (at > partition->position)
         partition->position = at;
@@ -362,6 +362,7 @@ static void turn (ingestor_t *self)
 {
     self->now_ms = clock_ms ();
     live_config_step (self->config, self->now_ms);
+    ingestor_await_step (self);
     take_announces (self);
     start_partitions (self);
     read_source (self);

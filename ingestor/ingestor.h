@@ -2,10 +2,10 @@
  *  a shard of each stage, and hands out chained ranges; starts and rewinds where the workers' vectors say.
  *
  *  In: records (source) · announce (PULL, from workers) · config (SUB, from configd).
- *  Out: sections, partitions (PUSH, one socket a worker) · dead letters.
+ *  Out: sections, partitions (PUSH, one socket a worker) · scenario (PUSH, to configd) · dead letters.
  *  It does not: keep any state of its own; what it needs to go on is in the workers' vectors.
  *
- *  The loop's phases, in order: config, announcements, starts, records, pace, sections, commits, beat.
+ *  The loop's phases, in order: config, awaited scenarios, announcements, starts, records, pace, sections, commits, beat.
  */
 #ifndef HOTPATH_INGESTOR_H
 #define HOTPATH_INGESTOR_H
@@ -22,6 +22,7 @@ typedef struct {
     const char *tenant, *scenario;       /* dedicated mode; NULL: all */
     int64_t out_of_orderness_ms, idle_timeout_ms, max_hold_ms, max_skew_ms, max_future_ms, lead_max_ms;
     bool idle_advance, once, skip_lost_offsets, allow_plain_tcp;
+    bool begin_unknown; /* events of unknown scenarios wait until configd begins them; else they are skipped */
     int64_t beat_fd;
 } ingestor_settings_t;
 

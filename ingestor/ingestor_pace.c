@@ -153,6 +153,8 @@ static uint32_t reasons_to_wait (ingestor_t *self, uint32_t number, ledger_parti
         reasons |= PAUSE_SKEW;
     if (self->dead_letters->ops->pending (self->dead_letters, partition->source_index))
         reasons |= PAUSE_LETTERS;
+    if (partition->awaiting)
+        reasons |= PAUSE_SCENARIO;
     offset_ledger_sample (partition, self->now_ms);
     int64_t lead_ms = offset_ledger_lead_ms (partition, owners_applied (self->owners, number),
                                              self->now_ms);

@@ -23,7 +23,14 @@ enum {
 };
 
 /*  Why a partition is paused. */
-enum { PAUSE_BLOCKED = 1, PAUSE_SKEW = 2, PAUSE_LEAD = 4, PAUSE_OWNERS = 8, PAUSE_LETTERS = 16 };
+enum {
+    PAUSE_BLOCKED = 1,
+    PAUSE_SKEW = 2,
+    PAUSE_LEAD = 4,
+    PAUSE_OWNERS = 8,
+    PAUSE_LETTERS = 16,
+    PAUSE_SCENARIO = 32
+};
 
 /*  Messages counted once each, however often they are read again. */
 typedef struct {
@@ -75,6 +82,10 @@ struct ingestor {
 
 /*  ingestor_route.c: a record becomes rows, a dead letter or a count. */
 void ingestor_route (void *arg, const source_record_t *record);
+
+/*  ingestor_await.c: events of a scenario that is not known yet wait until configd has begun it. */
+void ingestor_await (ingestor_t *self, ledger_partition_t *partition, const event_t *event);
+void ingestor_await_step (ingestor_t *self);
 
 /*  ingestor_send.c: rows become frames. */
 void ingestor_connect_workers (ingestor_t *self);

@@ -69,6 +69,12 @@ static bool is_ours (const ingestor_t *self, const event_t *event)
            (!settings->scenario || span_equal (event->scenario, span_of (settings->scenario)));
 }
 
+static bool begins_unknown (const ingestor_t *self, const event_t *event)
+{
+    return self->settings.begin_unknown && is_ours (self, event) &&
+           !live_config_find (self->config, event->tenant, event->scenario);
+}
+
 /*  The scenario that the event counts in, or NULL with the reason counted. */
 static const live_scenario_t *find_scenario (ingestor_t *self, ledger_partition_t *partition,
                                              const source_record_t *record, const event_t *event)
@@ -161,7 +167,7 @@ void ingestor_route (void *arg, const source_record_t *record)
 {
     ingestor_t *self = arg;
     ledger_partition_t *partition = self->ledger.partitions[self->numbers[record->partition] - 1];
-    if (!partition->started || record->offset < partition->position)
+    if (!partition->started || partition->awaiting || record->offset < partition->position)
         return;
     partition->at_end = false;
     event_t event;
@@ -169,6 +175,10 @@ void ingestor_route (void *arg, const source_record_t *record)
     if (reason != EVENT_REASON_NONE) {
         if (bury (self, partition, record, reason))
             partition->position = record->next;
+        return;
+    }
+    if (begins_unknown (self, &event)) {
+        ingestor_await (self, partition, &event);
         return;
     }
     const live_scenario_t *scenario = find_scenario (self, partition, record, &event);

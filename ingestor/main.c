@@ -60,7 +60,9 @@ static const setting_t table[] = {
           "Kafka source: where invalid messages go"),
     CHOICE ("on-lost-offsets", lost, "stop", "stop|skip",
             "what a partition does whose next offset is gone"),
-    CHOICE ("unknown-scenarios", unknown, "drop", "drop", "events of scenarios without a config"),
+    CHOICE ("unknown-scenarios", unknown, "drop", "drop|defaults",
+            "events of scenarios without a config: count and skip them, or wait until configd (with "
+            "the same setting) runs their scenario by all defaults"),
     TEXT ("tenant-id", tenant, NULL, "T", "dedicated mode: only this tenant's events count"),
     TEXT ("scenario-id", scenario, NULL, "S", "dedicated mode: only this scenario's events count"),
     TEXT ("state", state, NULL, "DIR", "state folder (spool of standard input, dead letters)"),
@@ -138,6 +140,7 @@ static ingestor_settings_t ingestor_part (const main_settings_t *settings)
         .lead_max_ms = settings->lead_max_ms,
         .idle_advance = settings->idle_advance,
         .once = settings->once,
+        .begin_unknown = strcmp (settings->unknown, "defaults") == 0,
         .skip_lost_offsets = strcmp (settings->lost, "skip") == 0,
         .allow_plain_tcp = settings->allow_plain_tcp,
         .beat_fd = settings->beat_fd,

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/check.h"
 #include "common/memory.h"
 
 void offset_ledger_free (offset_ledger_t *self)
@@ -81,6 +82,7 @@ static void stand_at (ledger_partition_t *partition, uint32_t slot_count, vector
     partition->greatest_ms = entry.greatest_ms;
     partition->valid_clock_ms = now_ms;
     partition->at_end = false;
+    partition->awaiting = false;
     partition->sample_count = 0;
     if (partition->counted < 0)
         partition->counted = entry.next;
@@ -114,6 +116,28 @@ int offset_ledger_begin (ledger_partition_t *partition, uint32_t slot_count, int
     partition->base_lost = base_lost;
     stand_at (partition, slot_count, (vector_entry_t){base, EVENT_TIME_NONE}, now_ms);
     return 0;
+}
+
+static void copy_id (char to[EVENT_ID_BYTES_MAX + 1], span_t id)
+{
+    CHECK (id.size <= EVENT_ID_BYTES_MAX);
+    memcpy (to, id.bytes, id.size);
+    to[id.size] = '\0';
+}
+
+void offset_ledger_await (ledger_partition_t *partition, span_t tenant, span_t scenario,
+                          int64_t now_ms)
+{
+    ledger_awaited_t *awaited = &partition->awaited;
+    partition->awaiting = true;
+    partition->at_end = false;
+    if (span_equal (span_of (awaited->tenant), tenant) &&
+        span_equal (span_of (awaited->scenario), scenario))
+        return;
+    copy_id (awaited->tenant, tenant);
+    copy_id (awaited->scenario, scenario);
+    awaited->since_ms = now_ms;
+    awaited->asked_ms = awaited->warned_ms = 0;
 }
 
 void offset_ledger_sample (ledger_partition_t *partition, int64_t now_ms)

@@ -31,6 +31,12 @@ typedef struct {
     int64_t clock_ms; /* … that was reached then */
 } ledger_sample_t;
 
+/*  The scenario that a partition waits for. */
+typedef struct {
+    char tenant[EVENT_ID_BYTES_MAX + 1], scenario[EVENT_ID_BYTES_MAX + 1];
+    int64_t since_ms, asked_ms, warned_ms; /* own clock; 0: not yet */
+} ledger_awaited_t;
+
 typedef struct {
     uint32_t source_index;
     bool owned;           /* assigned to this ingestor */
@@ -38,6 +44,8 @@ typedef struct {
     bool stopped;         /* lost offsets: stands still until told */
     bool skip_to_oldest;  /* lost offsets: told to go on at the oldest kept one */
     bool restart;         /* a slot stands below the position: it must be read again from there */
+    bool awaiting;        /* the record at `position` is of a scenario that configd is asked for */
+    ledger_awaited_t awaited; /* … or was last */
     bool at_end;          /* has reached its present end; with --once: has ended */
     int64_t position;     /* every offset below was read and routed */
     int64_t greatest_ms;  /* greatest valid event time before it */
@@ -76,6 +84,10 @@ void offset_ledger_rewind (ledger_partition_t *partition, uint32_t slot_count, v
  *  (lost offsets) and `skip` is false. */
 int offset_ledger_begin (ledger_partition_t *partition, uint32_t slot_count, int64_t base,
                          bool base_lost, bool skip, int64_t now_ms);
+/*  It waits at its position for a scenario (ids of 1 .. EVENT_ID_BYTES_MAX bytes) until it is begun again.
+ *  The same one as before keeps its times. */
+void offset_ledger_await (ledger_partition_t *partition, span_t tenant, span_t scenario,
+                          int64_t now_ms);
 /*  Remembers when the position was reached, at most one sample a second. */
 void offset_ledger_sample (ledger_partition_t *partition, int64_t now_ms);
 /*  How long ago (ms, of the own clock) the oldest offset at or above `applied` was handed out: 0 where all was

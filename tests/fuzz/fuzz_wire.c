@@ -1,6 +1,6 @@
-/*  fuzz_wire: any bytes as a frame between ingestors, workers and sinks, read as its receiver does, rows
- *  included. Holds: no overrun; a frame that is read whole is written again as one that reads and writes
- *  the same (the writer's form is the canonical one: equal bytes from then on).
+/*  fuzz_wire: any bytes as a frame between ingestors, workers and sinks, read as its receiver does,
+ * rows included. Holds: no overrun; a frame that is read whole is written again as one that reads
+ * and writes the same (the writer's form is the canonical one: equal bytes from then on).
  */
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
-/*  wire_frames: reads a whole frame of common/wire.h as its receiver does, and writes again what was read:
- *  for the unit test (round trips, truncations) and the fuzzer (differential).
+/*  wire_frames: reads a whole frame of common/wire.h as its receiver does, and writes again what
+ * was read: for the unit test (round trips, truncations) and the fuzzer (differential).
  */
 #ifndef HOTPATH_WIRE_FRAMES_H
 #define HOTPATH_WIRE_FRAMES_H
@@ -109,7 +109,8 @@ static inline void frames_copy_acks (cursor_t *frame, buffer_t *copy)
     }
 }
 
-/*  Reads a frame of any kind to its end and writes it again behind `copy`. False: it is not valid. */
+/*  Reads a frame of any kind to its end and writes it again behind `copy`. False: it is not valid.
+ */
 static inline bool frames_copy (const void *bytes, size_t size, buffer_t *copy)
 {
     cursor_t frame = cursor_of (bytes, size);

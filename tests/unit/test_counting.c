@@ -45,9 +45,8 @@ static void stages (void **state)
         {"at the beginning of time", true, true, 60, 15, 30, 30, 0, STAGE_SCORER},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        scenario_config_t config =
-            config_of (cases[i].hot, cases[i].hot_size, cases[i].hot_slide, cases[i].metrics,
-                       cases[i].size, cases[i].slide);
+        scenario_config_t config = config_of (cases[i].hot, cases[i].hot_size, cases[i].hot_slide,
+                                              cases[i].metrics, cases[i].size, cases[i].slide);
         stage_id_t stage = counting_stage (&config, cases[i].time_ms);
         if (stage != cases[i].stage)
             fail_msg ("%s: %d", cases[i].name, (int)stage);
@@ -66,8 +65,7 @@ static void late_here_is_late_everywhere (void **state)
             scenario_config_t config = config_of (true, hot[0], hot[1], true, other[0], other[1]);
             for (int64_t time = 0; time < 150; time++)
                 for (int64_t complete = time; complete < time + 130; complete++) {
-                    bool hot_late =
-                        windows_mark (time, complete, hot[0], hot[1]) == WINDOWS_LATE;
+                    bool hot_late = windows_mark (time, complete, hot[0], hot[1]) == WINDOWS_LATE;
                     bool other_late =
                         windows_mark (time, complete, other[0], other[1]) == WINDOWS_LATE;
                     bool scorer = counting_stage (&config, time) == STAGE_SCORER;

@@ -1,4 +1,5 @@
-/*  key_hash: fixed values (they decide which shard's state a key is in), and no two tuples run together. */
+/*  key_hash: fixed values (they decide which shard's state a key is in), and no two tuples run
+ * together. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,9 +30,9 @@ static void as_described (void **state)
 static void tuples (void **state)
 {
     (void)state;
-    static const char *const different[][3] = {
-        {"a", "b", "c"}, {"ab", "c", "d"}, {"a", "bc", "d"}, {"a", "b", "cd"}, {"b", "a", "c"},
-        {"a", "c", "b"}, {"c", "b", "a"},  {"abc", "d", "e"}};
+    static const char *const different[][3] = {{"a", "b", "c"},  {"ab", "c", "d"}, {"a", "bc", "d"},
+                                               {"a", "b", "cd"}, {"b", "a", "c"},  {"a", "c", "b"},
+                                               {"c", "b", "a"},  {"abc", "d", "e"}};
     enum { COUNT = sizeof different / sizeof *different };
     for (size_t i = 0; i < COUNT; i++)
         for (size_t j = 0; j < i; j++)

@@ -109,7 +109,8 @@ static void a_rewind (void **state)
     assert_true (partition->counted == 10 && partition->sample_count == 0);
     assert_true (partition->slots[0].handed == 30 && partition->slots[0].greatest_ms == 3000);
     for (int slot = 0; slot < SLOTS; slot++)
-        assert_true (partition->slots[slot].row_count == 0 && partition->slots[slot].rows.size == 0);
+        assert_true (partition->slots[slot].row_count == 0 &&
+                     partition->slots[slot].rows.size == 0);
     /* again, farther back: what was counted stays */
     partition->counted = 50;
     offset_ledger_rewind (partition, SLOTS, (vector_entry_t){5, 500}, 78);
@@ -133,7 +134,13 @@ static void beginnings (void **state)
         {"one stands at the base", {ABSENT, 7, 9}, 7, false, 0, {7, 7, 9}, {0, 1, 1}},
         {"one is below: lost", {ABSENT, 6, 9}, 7, false, -1, {ABSENT, 6, 9}, {0, 1, 1}},
         {"one is below: told to skip", {ABSENT, 6, 9}, 7, true, 0, {7, 7, 9}, {0, 0, 1}},
-        {"one takes no part", {ABSENT, INT64_MAX, ABSENT}, 7, false, 0, {7, INT64_MAX, 7}, {0, 1, 0}},
+        {"one takes no part",
+         {ABSENT, INT64_MAX, ABSENT},
+         7,
+         false,
+         0,
+         {7, INT64_MAX, 7},
+         {0, 1, 0}},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         void *ledger;
@@ -141,8 +148,7 @@ static void beginnings (void **state)
         ledger_partition_t *partition = offset_ledger_get (ledger, 0);
         for (uint32_t slot = 0; slot < SLOTS; slot++)
             offset_ledger_set_slot (partition, slot, (vector_entry_t){cases[i].next[slot], NONE});
-        int result =
-            offset_ledger_begin (partition, SLOTS, cases[i].base, true, cases[i].skip, 5);
+        int result = offset_ledger_begin (partition, SLOTS, cases[i].base, true, cases[i].skip, 5);
         bool as_told = result == cases[i].result;
         for (uint32_t slot = 0; slot < SLOTS; slot++)
             as_told &= partition->slots[slot].handed == cases[i].handed[slot] &&
@@ -173,8 +179,8 @@ static void leads (void **state)
     assert_int_equal (partition->sample_count, 10);
     static const struct {
         int64_t applied, lead_ms;
-    } cases[] = {{-1, 20000}, {0, 20000}, {99, 20000}, {100, 19000},
-                 {250, 18000}, {999, 11000}, {1000, 0}, {5000, 0}};
+    } cases[] = {{-1, 20000},  {0, 20000},   {99, 20000}, {100, 19000},
+                 {250, 18000}, {999, 11000}, {1000, 0},   {5000, 0}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         assert_int_equal (offset_ledger_lead_ms (partition, cases[i].applied, 20000),
                           cases[i].lead_ms);

@@ -1,4 +1,5 @@
-/*  owed: results wait, fly in chunks, are acknowledged, fly again; and what of that a commit keeps. */
+/*  owed: results wait, fly in chunks, are acknowledged, fly again; and what of that a commit keeps.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,5 @@
-/*  owners: announces of several workers become owners of shards, vectors and rewinds; others change nothing.
+/*  owners: announces of several workers become owners of shards, vectors and rewinds; others change
+ * nothing.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -70,7 +71,8 @@ static void assert_events (world_t *world, const char *expected)
     world->events[0] = '\0';
 }
 
-/*  A worker's announce: the partitions "p0" and "p1" (idle: bits), one entry of p1 in each shard. */
+/*  A worker's announce: the partitions "p0" and "p1" (idle: bits), one entry of p1 in each shard.
+ */
 typedef struct {
     const char *worker;
     uint64_t incarnation;
@@ -93,7 +95,8 @@ static void write_announce (const announce_t *announce, buffer_t *frame)
 {
     wire_announce_t head = {.stage = (uint8_t)announce->stage,
                             .endpoint = span_of (announce->endpoint),
-                            .shards_total = announce->shards_total ? announce->shards_total : SHARDS,
+                            .shards_total =
+                                announce->shards_total ? announce->shards_total : SHARDS,
                             .partition_count = 2,
                             .shard_count = announce->shard_count,
                             .rewind_count = announce->rewind_count};

@@ -10,11 +10,17 @@
 static void integers (void **state)
 {
     (void)state;
-    static const int64_t values[] = {0,         1,          127,        128,       255,
-                                     256,       65535,      65536,      UINT32_MAX, INT64_C (1) << 32,
-                                     INT64_MAX, -1,         -32,        -33,       -128,
-                                     -129,      -32768,     -32769,     INT32_MIN, INT64_C (-2147483649),
-                                     INT64_MIN, INT64_MIN + 1};
+    static const int64_t values[] = {0,          1,
+                                     127,        128,
+                                     255,        256,
+                                     65535,      65536,
+                                     UINT32_MAX, INT64_C (1) << 32,
+                                     INT64_MAX,  -1,
+                                     -32,        -33,
+                                     -128,       -129,
+                                     -32768,     -32769,
+                                     INT32_MIN,  INT64_C (-2147483649),
+                                     INT64_MIN,  INT64_MIN + 1};
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
         buffer_t bytes = {0};
         pack_int (&bytes, values[i]);

@@ -1,4 +1,5 @@
-/*  settings: flag beats environment beats default; what is wrong ends the program with 64 and one line. */
+/*  settings: flag beats environment beats default; what is wrong ends the program with 64 and one
+ * line. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -26,19 +27,44 @@ typedef struct {
 
 static const setting_t table[] = {
     {.name = "text", .type = SETTING_TEXT, .offset = AT (text), .letter = 't', .help = "a text"},
-    {.name = "choice", .type = SETTING_CHOICE, .offset = AT (choice), .otherwise = "one",
-     .choices = "one|two|three", .help = "a choice"},
-    {.name = "secret", .type = SETTING_TEXT, .offset = AT (secret), .secret = true, .help = "secret"},
-    {.name = "list", .type = SETTING_LIST, .offset = AT (list), .otherwise = "x,y", .help = "a list"},
+    {.name = "choice",
+     .type = SETTING_CHOICE,
+     .offset = AT (choice),
+     .otherwise = "one",
+     .choices = "one|two|three",
+     .help = "a choice"},
+    {.name = "secret",
+     .type = SETTING_TEXT,
+     .offset = AT (secret),
+     .secret = true,
+     .help = "secret"},
+    {.name = "list",
+     .type = SETTING_LIST,
+     .offset = AT (list),
+     .otherwise = "x,y",
+     .help = "a list"},
     {.name = "lines", .type = SETTING_LINES, .offset = AT (lines), .letter = 'X', .help = "lines"},
     {.name = "flag", .type = SETTING_FLAG, .offset = AT (flag), .help = "a flag"},
-    {.name = "other-flag", .type = SETTING_FLAG, .offset = AT (other), .otherwise = "true",
+    {.name = "other-flag",
+     .type = SETTING_FLAG,
+     .offset = AT (other),
+     .otherwise = "true",
      .help = "on by default"},
-    {.name = "integer", .type = SETTING_INTEGER, .offset = AT (integer), .otherwise = "7",
-     .least = -5, .most = 100, .help = "an integer"},
+    {.name = "integer",
+     .type = SETTING_INTEGER,
+     .offset = AT (integer),
+     .otherwise = "7",
+     .least = -5,
+     .most = 100,
+     .help = "an integer"},
     {.name = "natural", .type = SETTING_INTEGER, .offset = AT (natural), .help = "no limit"},
-    {.name = "duration", .type = SETTING_DURATION, .offset = AT (duration), .otherwise = "5s",
-     .least = 10, .most = 172800000, .help = "a duration"},
+    {.name = "duration",
+     .type = SETTING_DURATION,
+     .offset = AT (duration),
+     .otherwise = "5s",
+     .least = 10,
+     .most = 172800000,
+     .help = "a duration"},
     {.name = NULL},
 };
 static const settings_program_t program = {"hotpath-test", "Tests.", table, false};
@@ -48,7 +74,7 @@ enum { WORDS_MAX = 8 };
 
 static int load (const settings_program_t *of, const char *const words[WORDS_MAX], values_t *values)
 {
-    char *argv[WORDS_MAX + 2] = {(char *)(uintptr_t)"hotpath-test"};
+    char *argv[WORDS_MAX + 2] = {(char *)(uintptr_t) "hotpath-test"};
     int argc = 1;
     for (; argc <= WORDS_MAX && words[argc - 1]; argc++)
         argv[argc] = strdup (words[argc - 1]);
@@ -86,12 +112,19 @@ static void values (void **state)
         {"text", {"--text", "a,b"}, NULL, NULL, "a,b one - <x><y>  01 7 0 5000"},
         {"text=", {"--text=a=b"}, NULL, NULL, "a=b one - <x><y>  01 7 0 5000"},
         {"a letter", {"-t", "a"}, NULL, NULL, "a one - <x><y>  01 7 0 5000"},
-        {"the last one counts", {"--text=a", "--text=b"}, NULL, NULL, "b one - <x><y>  01 7 0 5000"},
+        {"the last one counts",
+         {"--text=a", "--text=b"},
+         NULL,
+         NULL,
+         "b one - <x><y>  01 7 0 5000"},
         {"a list", {"--list=a,b", "--list", "c,,"}, NULL, NULL, "- one - <a><b><c>  01 7 0 5000"},
         {"lines", {"-X", "a,b", "--lines=c"}, NULL, NULL, "- one - <x><y> <a,b><c> 01 7 0 5000"},
         {"flags", {"--flag", "--no-other-flag"}, NULL, NULL, "- one - <x><y>  10 7 0 5000"},
         {"flags=", {"--flag=on", "--other-flag=off"}, NULL, NULL, "- one - <x><y>  10 7 0 5000"},
-        {"numbers", {"--integer=-5", "--natural=9223372036854775807"}, NULL, NULL,
+        {"numbers",
+         {"--integer=-5", "--natural=9223372036854775807"},
+         NULL,
+         NULL,
          "- one - <x><y>  01 -5 9223372036854775807 5000"},
         {"ms", {"--duration=250ms"}, NULL, NULL, "- one - <x><y>  01 7 0 250"},
         {"bare seconds", {"--duration=2"}, NULL, NULL, "- one - <x><y>  01 7 0 2000"},
@@ -99,13 +132,24 @@ static void values (void **state)
         {"the longest", {"--duration=2d"}, NULL, NULL, "- one - <x><y>  01 7 0 172800000"},
         {"environment", {0}, "HOTPATH_TEXT", "e", "e one - <x><y>  01 7 0 5000"},
         {"an empty variable is none", {0}, "HOTPATH_CHOICE", "", "- one - <x><y>  01 7 0 5000"},
-        {"environment beats the default", {0}, "HOTPATH_INTEGER", "9", "- one - <x><y>  01 9 0 5000"},
+        {"environment beats the default",
+         {0},
+         "HOTPATH_INTEGER",
+         "9",
+         "- one - <x><y>  01 9 0 5000"},
         {"a flag beats it", {"--integer=8"}, "HOTPATH_INTEGER", "9", "- one - <x><y>  01 8 0 5000"},
-        {"even one that is wrong", {"--integer=8"}, "HOTPATH_INTEGER", "z",
+        {"even one that is wrong",
+         {"--integer=8"},
+         "HOTPATH_INTEGER",
+         "z",
          "- one - <x><y>  01 8 0 5000"},
         {"a list of it", {0}, "HOTPATH_LIST", "p,q", "- one - <p><q>  01 7 0 5000"},
         {"a list beats it", {"--list=a"}, "HOTPATH_LIST", "p,q", "- one - <a>  01 7 0 5000"},
-        {"dashes are underscores", {0}, "HOTPATH_OTHER_FLAG", "false", "- one - <x><y>  00 7 0 5000"},
+        {"dashes are underscores",
+         {0},
+         "HOTPATH_OTHER_FLAG",
+         "false",
+         "- one - <x><y>  00 7 0 5000"},
         {"a secret of it", {0}, "HOTPATH_SECRET", "s", "- one s <x><y>  01 7 0 5000"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -1,5 +1,6 @@
-/*  shard_owner, on disk: workers share the shards fairly, never two of them one; a dead one's go at once.
- *  The workers are several in one process (locks belong to open files), one is a process that is killed.
+/*  shard_owner, on disk: workers share the shards fairly, never two of them one; a dead one's go at
+ * once. The workers are several in one process (locks belong to open files), one is a process that
+ * is killed.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -99,8 +100,8 @@ static void shares (void **state)
     (void)state;
     static const struct {
         uint32_t shards, workers, share;
-    } cases[] = {{16, 1, 16}, {16, 2, 8}, {16, 3, 6}, {16, 5, 4}, {16, 16, 1}, {16, 17, 1},
-                 {1, 4, 1},   {16, 0, 16}};
+    } cases[] = {{16, 1, 16}, {16, 2, 8},  {16, 3, 6}, {16, 5, 4},
+                 {16, 16, 1}, {16, 17, 1}, {1, 4, 1},  {16, 0, 16}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         assert_int_equal (shard_owner_share (cases[i].shards, cases[i].workers), cases[i].share);
 }
@@ -204,11 +205,8 @@ static void names (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (shares),
-        ON_DISK (come_and_go),
-        ON_DISK (one_that_cannot_be_opened),
-        ON_DISK (a_killed_process),
-        ON_DISK (names),
+        cmocka_unit_test (shares),  ON_DISK (come_and_go), ON_DISK (one_that_cannot_be_opened),
+        ON_DISK (a_killed_process), ON_DISK (names),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -151,7 +151,8 @@ static void apply_to_model (uint32_t *model, change_set_t *changes, uint64_t *ra
 {
     static const char zeros[5000];
     char key[16], other[16];
-    uint32_t a = (uint32_t)(next_random (random) % KEYS), b = a + (uint32_t)(next_random (random) % 400);
+    uint32_t a = (uint32_t)(next_random (random) % KEYS),
+             b = a + (uint32_t)(next_random (random) % 400);
     snprintf (key, sizeof key, "c%05u", a);
     snprintf (other, sizeof other, "c%05u", b);
     switch (next_random (random) % 8) {
@@ -266,7 +267,8 @@ static void grows (void **state)
     shard_store_close (&store);
 }
 
-/*  No room on the disk (here: a limit of the file's size): nothing has changed, and it goes on after. */
+/*  No room on the disk (here: a limit of the file's size): nothing has changed, and it goes on
+ * after. */
 static void a_full_disk (void **state)
 {
     shard_store_t *store = open_store (*state);

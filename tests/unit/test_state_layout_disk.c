@@ -1,4 +1,5 @@
-/*  state_layout, on disk: made once, the same for all who come later; others are refused by name. */
+/*  state_layout, on disk: made once, the same for all who come later; others are refused by name.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -43,7 +44,8 @@ static void refused (void **state)
     } cases[] = {
         {"another number of shards", "format=1\nshards=8\nlineage=00000000000000ff\n",
          "has 8 shards, --shards is 16: run with --shards 8"},
-        {"a newer format", "format=2\nshards=16\nlineage=00000000000000ff\n", "run the newer version"},
+        {"a newer format", "format=2\nshards=16\nlineage=00000000000000ff\n",
+         "run the newer version"},
         {"empty", "", "cannot read"},
         {"cut", "format=1\nshards=16\n", "cannot read"},
         {"no lineage", "format=1\nshards=16\nlineage=0\n", "cannot read"},

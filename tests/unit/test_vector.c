@@ -40,8 +40,7 @@ static void sections (void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         vector_entry_t entry = {cases[i].next, 5};
-        vector_verdict_t verdict =
-            vector_judge (entry, cases[i].from, cases[i].to, cases[i].base);
+        vector_verdict_t verdict = vector_judge (entry, cases[i].from, cases[i].to, cases[i].base);
         if (verdict != cases[i].verdict)
             fail_msg ("%s: %d", cases[i].name, (int)verdict);
     }

@@ -1,5 +1,5 @@
-/*  wire: every frame goes round with every field; every shorter or other one is refused, and nothing beyond
- *  its end is read (each stands alone on the heap: a sanitizer sees it).
+/*  wire: every frame goes round with every field; every shorter or other one is refused, and
+ * nothing beyond its end is read (each stands alone on the heap: a sanitizer sees it).
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -24,7 +24,17 @@ static const wire_scenario_t scenarios[] = {{0, 1}, {UINT32_MAX, UINT64_MAX}};
 static const wire_action_t action = {UINT16_MAX, {"own", 3}};
 static const wire_section_t both_sections[] = {
     {0, {"topic/0", 7}, 0, 0, 0, true, NONE, NONE, 0, 0, {"", 0}},
-    {WIRE_SHARDS_MAX - 1, {"p", 1}, 5, INT64_MAX, -1, false, 0, EVENT_TIME_MS_MAX, 9, 1, {"rows", 4}}};
+    {WIRE_SHARDS_MAX - 1,
+     {"p", 1},
+     5,
+     INT64_MAX,
+     -1,
+     false,
+     0,
+     EVENT_TIME_MS_MAX,
+     9,
+     1,
+     {"rows", 4}}};
 
 static void make_sections (buffer_t *frame)
 {
@@ -100,8 +110,8 @@ enum { KINDS = sizeof kinds / sizeof *kinds };
 
 /*  ---- fields ---- */
 
-/*  Each field by itself: what the copy in every_kind_goes_round would not see, a field that is neither
- *  written nor read. */
+/*  Each field by itself: what the copy in every_kind_goes_round would not see, a field that is
+ * neither written nor read. */
 static void sections_fields (void **state)
 {
     (void)state;
@@ -197,7 +207,8 @@ static void announce_fields (void **state)
     assert_true (read_entry.greatest_ms == NONE && read_entry.durable == -1);
     wire_read_rewind (&cursor, &rewind);
     assert_true (rewind.shard == 7 && rewind.partition == 0 && rewind.next == -1);
-    assert_true (rewind.greatest_ms == NONE && span_equal (rewind.ingestor, rewind_wanted.ingestor));
+    assert_true (rewind.greatest_ms == NONE &&
+                 span_equal (rewind.ingestor, rewind_wanted.ingestor));
     assert_true (rewind.incarnation == 5 && rewind.rewinds == 6);
     assert_true (cursor_finished (&cursor));
     buffer_free (&frame);
@@ -363,9 +374,9 @@ static void out_of_range (void **state)
     static const struct {
         uint32_t shard;
         int64_t greatest_from_ms, greatest_to_ms;
-    } cases[] = {{WIRE_SHARDS_MAX, 0, 0},         {0, -1, 0},
-                 {0, 0, -1},                      {0, INT64_MIN + 1, 0},
-                 {0, EVENT_TIME_MS_MAX + 1, NONE}, {0, NONE, INT64_MAX}};
+    } cases[] = {
+        {WIRE_SHARDS_MAX, 0, 0},          {0, -1, 0},          {0, 0, -1}, {0, INT64_MIN + 1, 0},
+        {0, EVENT_TIME_MS_MAX + 1, NONE}, {0, NONE, INT64_MAX}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         wire_section_t section = valid;
         section.shard = cases[i].shard;
@@ -397,14 +408,10 @@ static void out_of_range (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (sections_fields),
-        cmocka_unit_test (partitions_fields),
-        cmocka_unit_test (announce_fields),
-        cmocka_unit_test (results_and_acks_fields),
-        cmocka_unit_test (every_kind_goes_round),
-        cmocka_unit_test (truncated),
-        cmocka_unit_test (changed_bytes),
-        cmocka_unit_test (headers),
+        cmocka_unit_test (sections_fields),       cmocka_unit_test (partitions_fields),
+        cmocka_unit_test (announce_fields),       cmocka_unit_test (results_and_acks_fields),
+        cmocka_unit_test (every_kind_goes_round), cmocka_unit_test (truncated),
+        cmocka_unit_test (changed_bytes),         cmocka_unit_test (headers),
         cmocka_unit_test (out_of_range),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);

@@ -1,4 +1,5 @@
-/*  wire_event: rows of every stage go round along the chain of differences; hostile ones are refused. */
+/*  wire_event: rows of every stage go round along the chain of differences; hostile ones are
+ * refused. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,9 +19,11 @@ typedef struct {
 } place_t;
 
 static const place_t places[] = {
-    {100, NONE, 5000},      {101, 5000, 5000},
+    {100, NONE, 5000},
+    {101, 5000, 5000},
     {101, 5000, 4000}, /* two rows of one offset do not occur, but would be read */
-    {5000000000, 5000, 0},  {5000000001, 5000, EVENT_TIME_MS_MAX},
+    {5000000000, 5000, 0},
+    {5000000001, 5000, EVENT_TIME_MS_MAX},
     {5000000002, EVENT_TIME_MS_MAX, 7},
     {INT64_MAX - 1, EVENT_TIME_MS_MAX, EVENT_TIME_MS_MAX},
 };
@@ -108,7 +111,8 @@ static void round_trips (void **state)
             }
 }
 
-/*  After lost offsets a partition begins without a greatest time, while a slot's chain still has one. */
+/*  After lost offsets a partition begins without a greatest time, while a slot's chain still has
+ * one. */
 static void none_behind_a_known_greatest (void **state)
 {
     (void)state;
@@ -204,7 +208,8 @@ static void hostile (void **state)
         {"one later", "\x01\x00\x01", 3, {0, EVENT_TIME_MS_MAX}, false},
         {"a greatest one later", "\x01\x01\xff", 3, {0, EVENT_TIME_MS_MAX}, false},
     };
-    static const char rest[] = "\x07\x01\x01\x02\xc0\x02"; /* scenario, action, hashes, watched, rate */
+    static const char rest[] =
+        "\x07\x01\x01\x02\xc0\x02"; /* scenario, action, hashes, watched, rate */
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         buffer_t bytes = {0};
         buffer_append (&bytes, cases[i].bytes, cases[i].size);
