@@ -140,7 +140,7 @@ build/fuzz/libhotpath.a: $(FUZZ_OBJECTS)
 
 build/fuzz/fuzz_%: tests/fuzz/fuzz_%.c build/fuzz/libhotpath.a
 	@$(SAY) LD $@
-	$(Q)$(FUZZ_CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer -MMD -MP -MF $@.d $^ $(LDFLAGS) $(LIBS_ALL) -o $@
+	$(Q)$(FUZZ_CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer -MMD -MP -MF $@.d $< build/fuzz/libhotpath.a $(LDFLAGS) $(LIBS_ALL) -o $@
 
 -include $(wildcard build/fuzz/obj/*/*.d build/fuzz/*.d)
 

@@ -3,8 +3,8 @@
  *  by it.
  *
  *  In: configd's snapshots, updates and beacons. Out: "snapshot wanted", "applied",
- *  "scenario" (config_wire.h). Does not decide what a config means, and applies nothing before the first
- *  whole snapshot.
+ *  "scenario" (config_wire.h). Does not decide what a config means, and applies nothing before the
+ * first whole snapshot.
  */
 #ifndef HOTPATH_LIVE_CONFIG_H
 #define HOTPATH_LIVE_CONFIG_H

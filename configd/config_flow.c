@@ -28,7 +28,7 @@ struct config_flow {
     int64_t now_ms;
     bool begin_unknown;
     int64_t refused_ms; /* when a refusal was last logged */
-    bool complete; /* all documents were read once */
+    bool complete;      /* all documents were read once */
     bool ready;
     bool refusing; /* at start: the first problem of a folder ends it */
     char refusal[1024];
@@ -142,7 +142,7 @@ static void on_asked (void *arg, span_t process, span_t tenant, span_t scenario)
         return;
     self->refused_ms = self->now_ms;
     log_warning ("a scenario without a document is asked for, and is not begun",
-                 F_SPAN ("process", process), F_SPAN ("tenant", tenant),
+                 F_SPAN ("asked_by", process), F_SPAN ("tenant", tenant),
                  F_SPAN ("scenario", scenario), F_STR ("reason", reason));
 }
 

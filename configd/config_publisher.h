@@ -1,7 +1,7 @@
 /*  config_publisher: the sockets of configd: PUB of snapshots, updates and beacons; PULL of
- *  "snapshot wanted", "applied" and "scenario" (config_wire.h). A subscriber that is too slow loses messages
- *  (the PUB drops what is beyond its bound) and finds out by the sequence. One thread. Decides
- *  nothing about configs.
+ *  "snapshot wanted", "applied" and "scenario" (config_wire.h). A subscriber that is too slow loses
+ * messages (the PUB drops what is beyond its bound) and finds out by the sequence. One thread.
+ * Decides nothing about configs.
  */
 #ifndef HOTPATH_CONFIG_PUBLISHER_H
 #define HOTPATH_CONFIG_PUBLISHER_H

@@ -1,7 +1,7 @@
 /*  revision_store: revisions that never go back: per (tenant, scenario) the number, the effective
- *  config, whether it was active and whether it ran by default, in an LMDB environment of its own under the state folder,
- *  with the era (the wall clock when this record was begun). A lock keeps a second configd out.
- *  One thread.
+ *  config, whether it was active and whether it ran by default, in an LMDB environment of its own
+ * under the state folder, with the era (the wall clock when this record was begun). A lock keeps a
+ * second configd out. One thread.
  */
 #ifndef HOTPATH_REVISION_STORE_H
 #define HOTPATH_REVISION_STORE_H

@@ -15,6 +15,7 @@ enum {
     INGESTOR_WORKER_FRAMES = 64,  /* high-water mark to a worker: the bounded queue */
     INGESTOR_SEND_MS = 20,        /* events wait at most this long for a frame to fill */
     INGESTOR_EMPTY_MS = 100,      /* empty sections: how often a shard hears that nothing came */
+    INGESTOR_REPEAT_MS = 1000,    /* … and where it stands though nothing was passed: a lost tail shows */
     INGESTOR_PARTITIONS_MS = 1000,/* the partitions frame at least so often … */
     INGESTOR_IDLE_MS = 250,       /* … and while event time goes on by the clock */
     INGESTOR_BLOCKED_MS = 1000,   /* a full worker for this long: the partitions are paused */
@@ -75,7 +76,7 @@ struct ingestor {
     int64_t greatest_ms;     /* greatest event time known of any partition, at the last pace */
     int64_t first_ms;        /* least first event time of this ingestor's partitions */
     int64_t all_idle_ms;     /* own clock since when all are idle, or 0 */
-    int64_t sent_ms, emptied_ms, told_ms, committed_ms, paced_ms;
+    int64_t sent_ms, emptied_ms, repeated_ms, told_ms, committed_ms, paced_ms;
     int64_t now_ms;          /* of this turn */
     buffer_t sections;       /* scratch */
 };

@@ -74,8 +74,12 @@ static void make_partitions_frame (ingestor_t *self, buffer_t *frame)
 
 /*  ---- sections ---- */
 
+/*  Which empty sections a frame has: none; those of ranges that were passed; also those of no range, that
+ *  say where a shard must stand (it asks for a rewind, or asks again, where it does not). */
+typedef enum { EMPTY_NONE, EMPTY_PASSED, EMPTY_ALL } empty_t;
+
 static void write_section (const ingestor_t *self, buffer_t *sections, uint32_t number,
-                           const ledger_partition_t *partition, uint32_t slot_number)
+                           const ledger_partition_t *partition, uint32_t slot_number, bool passed)
 {
     const ledger_slot_t *slot = &partition->slots[slot_number];
     bool at_base = partition->base >= 0 && slot->handed == partition->base;
@@ -83,11 +87,11 @@ static void write_section (const ingestor_t *self, buffer_t *sections, uint32_t 
         .shard = slot_number % self->settings.shard_count,
         .partition = partition_names_get (self->partitions, number),
         .from = slot->handed,
-        .to = partition->position,
+        .to = passed ? partition->position : slot->handed,
         .base = at_base ? partition->base : -1,
         .base_lost = at_base && partition->base_lost,
         .greatest_from_ms = slot->greatest_ms,
-        .greatest_to_ms = partition->greatest_ms,
+        .greatest_to_ms = passed ? partition->greatest_ms : slot->greatest_ms,
         .rewinds = partition->rewinds,
         .event_count = slot->row_count,
         .rows = {(const char *) slot->rows.bytes, slot->rows.size},
@@ -97,14 +101,18 @@ static void write_section (const ingestor_t *self, buffer_t *sections, uint32_t 
 
 /*  Appends what the slot has not been handed; false: nothing. */
 static bool hand_out (ingestor_t *self, uint32_t number, ledger_partition_t *partition,
-                      uint32_t slot_number, bool empty_ones)
+                      uint32_t slot_number, empty_t empty)
 {
     ledger_slot_t *slot = &partition->slots[slot_number];
-    if (partition->position < slot->handed || (partition->position == slot->handed && slot->begun))
+    bool passed = partition->position > slot->handed ||
+                  (partition->position == slot->handed && !slot->begun);
+    if (!passed && (empty != EMPTY_ALL || !owners_takes_part (self->owners, slot_number)))
         return false;
-    if (!slot->row_count && !empty_ones)
+    if (passed && !slot->row_count && empty == EMPTY_NONE)
         return false;
-    write_section (self, &self->sections, number, partition, slot_number);
+    write_section (self, &self->sections, number, partition, slot_number, passed);
+    if (!passed)
+        return true;
     slot->handed = partition->position;
     slot->greatest_ms = partition->greatest_ms;
     slot->begun = true;
@@ -114,17 +122,18 @@ static bool hand_out (ingestor_t *self, uint32_t number, ledger_partition_t *par
 }
 
 static uint32_t hand_out_partition (ingestor_t *self, uint32_t worker_number, uint32_t number,
-                                    bool empty_ones)
+                                    empty_t empty)
 {
     ledger_partition_t *partition = self->ledger.partitions[number];
     uint32_t count = 0;
-    /* Dead letters below the section's end come first. */
-    if (!partition || !partition->started ||
+    /* Dead letters below the section's end come first. Where a slot was set back, and its partition could
+     * not be read again yet, the position says nothing of what lies between. */
+    if (!partition || !partition->started || partition->restart ||
         self->dead_letters->ops->pending (self->dead_letters, partition->source_index))
         return 0;
     for (uint32_t slot = 0; slot < owners_slot_count (self->owners); slot++) {
         if (owners_slot (self->owners, slot)->worker == (int32_t) worker_number)
-            count += hand_out (self, number, partition, slot, empty_ones);
+            count += hand_out (self, number, partition, slot, empty);
     }
     return count;
 }
@@ -171,7 +180,7 @@ static bool rows_wait (const ingestor_t *self, uint32_t worker_number)
     return false;
 }
 
-static void make_sections_frame (ingestor_t *self, uint32_t number, bool empty_ones)
+static void make_sections_frame (ingestor_t *self, uint32_t number, empty_t empty)
 {
     ingestor_worker_t *worker = &self->workers[number];
     wire_sections_t head = {.stage = owners_worker (self->owners, number)->stage,
@@ -180,7 +189,7 @@ static void make_sections_frame (ingestor_t *self, uint32_t number, bool empty_o
     live_config_position (self->config, &head.config_incarnation, &head.config_sequence);
     buffer_clear (&self->sections);
     for (uint32_t i = 0; i < self->ledger.count; i++)
-        head.section_count += hand_out_partition (self, number, i, empty_ones);
+        head.section_count += hand_out_partition (self, number, i, empty);
     worker->waiting_bytes = 0;
     if (!head.section_count)
         return;
@@ -197,7 +206,7 @@ static void make_sections_frame (ingestor_t *self, uint32_t number, bool empty_o
     worker->used_actions = false;
 }
 
-static void serve_worker (ingestor_t *self, uint32_t number, bool empty_ones)
+static void serve_worker (ingestor_t *self, uint32_t number, empty_t empty)
 {
     ingestor_worker_t *worker = &self->workers[number];
     if (!worker->socket || !flush_frame (self, worker))
@@ -208,7 +217,7 @@ static void serve_worker (ingestor_t *self, uint32_t number, bool empty_ones)
         if (!flush_frame (self, worker))
             return;
     }
-    make_sections_frame (self, number, empty_ones);
+    make_sections_frame (self, number, empty);
     flush_frame (self, worker);
 }
 
@@ -217,24 +226,30 @@ void ingestor_send_full (ingestor_t *self)
     self->some_full = false;
     for (uint32_t i = 0; i < owners_worker_count (self->owners); i++) {
         if (self->workers[i].waiting_bytes >= INGESTOR_WORKER_BYTES_MAX)
-            serve_worker (self, i, false);
+            serve_worker (self, i, EMPTY_NONE);
     }
 }
 
 void ingestor_send_due (ingestor_t *self)
 {
-    bool empty_ones = self->now_ms - self->emptied_ms >= INGESTOR_EMPTY_MS;
-    bool due = self->now_ms - self->sent_ms >= INGESTOR_SEND_MS || empty_ones;
+    empty_t empty = EMPTY_NONE;
+    if (self->now_ms - self->repeated_ms >= INGESTOR_REPEAT_MS)
+        empty = EMPTY_ALL;
+    else if (self->now_ms - self->emptied_ms >= INGESTOR_EMPTY_MS)
+        empty = EMPTY_PASSED;
+    bool due = self->now_ms - self->sent_ms >= INGESTOR_SEND_MS || empty != EMPTY_NONE;
     for (uint32_t i = 0; i < owners_worker_count (self->owners); i++) {
         if (due)
-            serve_worker (self, i, empty_ones);
+            serve_worker (self, i, empty);
         else if (self->workers[i].frame.size)
             flush_frame (self, &self->workers[i]);
     }
     if (due)
         self->sent_ms = self->now_ms;
-    if (empty_ones)
+    if (empty != EMPTY_NONE)
         self->emptied_ms = self->now_ms;
+    if (empty == EMPTY_ALL)
+        self->repeated_ms = self->now_ms;
 }
 
 int64_t ingestor_blocked_since (const ingestor_t *self)

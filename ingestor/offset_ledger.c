@@ -91,7 +91,7 @@ static void stand_at (ledger_partition_t *partition, uint32_t slot_count, vector
 void offset_ledger_rewind (ledger_partition_t *partition, uint32_t slot_count, vector_entry_t entry,
                            int64_t now_ms)
 {
-    partition->base = -1;
+    /* The base stays: a slot that stands there and was handed nothing yet still has to begin with it. */
     stand_at (partition, slot_count, entry, now_ms);
 }
 

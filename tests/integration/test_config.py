@@ -8,7 +8,9 @@ import re
 import subprocess
 import uuid
 
+import msgpack
 import pytest
+import zmq
 from bson import Decimal128, Int64
 from conftest import HOTPATH
 from support import servers
@@ -56,9 +58,25 @@ class Configd:
         servers.wait_until(lambda: self.log().count(text) >= count, SECONDS_MAX,
                            f"{text}; log:\n{self.log()[-3000:]}", poll_seconds=0.01)
 
+    def ask(self, scenario, tenant="acme"):
+        """As an ingestor that has an event of a scenario that it does not know."""
+        values = [1, 3, "ingestor-9", 1, "", 0, 0, tenant, scenario]
+        with zmq.Context() as context, context.socket(zmq.PUSH) as socket:
+            socket.connect(f"ipc://{self.folder}/config.requests")
+            socket.linger = 5000
+            socket.send(b"".join(map(msgpack.packb, values)))
+
     def kill(self):
         self.process.kill()
         self.process.wait()
+
+    def again(self, *arguments):
+        """Killed, and started with these arguments."""
+        complete = self.log().count("config is complete")
+        self.kill()
+        self.arguments = arguments
+        self.start()
+        self.wait_log("config is complete", complete + 1)
 
     def __enter__(self):
         return self
@@ -109,6 +127,38 @@ def test_folder(tmp_path):
         configd.start()
         configd.wait_revision("c", 1)
         assert configd.revisions("a") == [(1, True), (2, True)]
+
+
+def test_begun_by_default(tmp_path):
+    """A scenario that is asked for and has no document runs by all defaults, until there is a valid one."""
+    scenarios = tmp_path / "scenarios"
+    scenarios.mkdir()
+    drop = ["--scenarios-dir", "scenarios"]
+    defaults = [*drop, "--unknown-scenarios=defaults"]
+    with Configd(tmp_path, *defaults) as configd:
+        configd.wait_log("config is complete")
+        for scenario in ("a", "b", "a"):
+            configd.ask(scenario)
+            configd.wait_revision(scenario, 1)
+        configd.again(*defaults)
+        assert configd.revisions("a") == configd.revisions("b") == [(1, True)]
+        write(scenarios, "a.json", document("a", 0))        # not valid: the last good stays
+        configd.wait_log("config.realtime_compute.hot_score.top_k")
+        write(scenarios, "a.json", document("a", 5))
+        configd.wait_revision("a", 2)
+        (scenarios / "a.json").unlink()
+        configd.wait_revision("a", 2, active=False)
+        configd.ask("a")                                    # removed, not unknown
+        configd.again(*drop)
+        configd.wait_revision("b", 1, active=False)
+        configd.ask("c")
+        configd.wait_log("a scenario without a document is asked for, and is not begun")
+        configd.again(*defaults)
+        configd.wait_revision("b", 1)
+        configd.again(*defaults, "--tenant-id", "another")
+        configd.wait_revision("b", 1, active=False)
+        assert configd.revisions("a") == [(1, True), (2, True), (2, False)]
+        assert configd.revisions("c") == []
 
 
 @pytest.mark.parametrize("files, words", [

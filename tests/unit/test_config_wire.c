@@ -95,17 +95,39 @@ static void test_messages_refused (void **state)
 static void test_requests (void **state)
 {
     (void)state;
-    static const struct {
+    static char long_id[CONFIG_ID_BYTES_MAX + 1];
+    memset (long_id, 'x', sizeof long_id);
+#define REQUEST(k, ...)                                                                            \
+    {                                                                                              \
+        .kind = (k), .process = {"w", 1}, .process_incarnation = 1, __VA_ARGS__                    \
+    }
+#define SCENARIO(t, s) REQUEST (CONFIG_WIRE_SCENARIO, .tenant = t, .scenario = s)
+    const struct {
         const char *name;
         config_request_t request;
         bool valid;
     } cases[] = {
-        {"wanted", {CONFIG_WIRE_WANTED, {"w", 1}, 1, {"S0123456789abcdef", 17}, 0, 0}, true},
-        {"applied", {CONFIG_WIRE_APPLIED, {"w", 1}, 1, {"", 0}, 5, 6}, true},
-        {"wanted on everybody's topic", {CONFIG_WIRE_WANTED, {"w", 1}, 1, {"U", 1}, 0, 0}, false},
-        {"wanted on no topic", {CONFIG_WIRE_WANTED, {"w", 1}, 1, {"", 0}, 0, 0}, false},
-        {"no kind", {0, {"w", 1}, 1, {"", 0}, 0, 0}, false},
+        {"wanted", REQUEST (CONFIG_WIRE_WANTED, .topic = {"S0123456789abcdef", 17}), true},
+        {"applied", REQUEST (CONFIG_WIRE_APPLIED, .incarnation = 5, .sequence = 6), true},
+        {"wanted on everybody's topic", REQUEST (CONFIG_WIRE_WANTED, .topic = {"U", 1}), false},
+        {"wanted on no topic", REQUEST (CONFIG_WIRE_WANTED, .topic = {"", 0}), false},
+        {"no kind", REQUEST (0, .sequence = 0), false},
+        {"unknown kind", REQUEST (4, .sequence = 0), false},
+        {"scenario", SCENARIO (span_of ("acme"), span_of ("shop")), true},
+        {"scenario, ids as long as can be",
+         SCENARIO (((span_t){long_id, CONFIG_ID_BYTES_MAX}),
+                   ((span_t){long_id, CONFIG_ID_BYTES_MAX})),
+         true},
+        {"scenario, tenant too long",
+         SCENARIO (((span_t){long_id, CONFIG_ID_BYTES_MAX + 1}), span_of ("s")), false},
+        {"scenario, its id too long",
+         SCENARIO (span_of ("t"), ((span_t){long_id, CONFIG_ID_BYTES_MAX + 1})), false},
+        {"scenario without a tenant", SCENARIO (span_of (""), span_of ("s")), false},
+        {"scenario without an id", SCENARIO (span_of ("t"), span_of ("")), false},
+        {"scenario with a NUL", SCENARIO (span_of ("t"), ((span_t){"a\0b", 3})), false},
     };
+#undef SCENARIO
+#undef REQUEST
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         buffer_t frame = {0};
         config_request_t request;
@@ -114,6 +136,13 @@ static void test_requests (void **state)
             fail_msg ("%s", cases[i].name);
         if (cases[i].valid)
             assert_int_equal (request.sequence, cases[i].request.sequence);
+        if (cases[i].valid) {
+            assert_true (span_equal (request.tenant, cases[i].request.tenant));
+            assert_true (span_equal (request.scenario, cases[i].request.scenario));
+        }
+        for (size_t size = 0; size < frame.size; size++) /* every truncation is noticed */
+            assert_false (
+                config_wire_read_request ((span_t){frame_of (&frame).bytes, size}, &request));
         buffer_append (&frame, "x", 1);
         assert_false (config_wire_read_request (frame_of (&frame), &request));
         buffer_free (&frame);

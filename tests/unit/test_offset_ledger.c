@@ -105,7 +105,7 @@ static void a_rewind (void **state)
     offset_ledger_sample (partition, 0);
     offset_ledger_rewind (partition, SLOTS, offset_ledger_start (partition, SLOTS), 77);
     assert_true (partition->position == 10 && partition->greatest_ms == 1000);
-    assert_true (!partition->at_end && partition->base == -1 && partition->valid_clock_ms == 77);
+    assert_true (!partition->at_end && partition->base == 10 && partition->valid_clock_ms == 77);
     assert_true (partition->counted == 10 && partition->sample_count == 0);
     assert_true (partition->slots[0].handed == 30 && partition->slots[0].greatest_ms == 3000);
     for (int slot = 0; slot < SLOTS; slot++)
@@ -196,6 +196,36 @@ static void leads (void **state)
     assert_int_equal (offset_ledger_lead_ms (partition, partition->position - 101, now_ms), 1000);
 }
 
+static void awaiting (void **state)
+{
+    ledger_partition_t *partition = offset_ledger_get (*state, 0);
+    const vector_entry_t entry = {10, 1000};
+    const vector_entry_t entries[SLOTS] = {entry, entry, entry};
+    set_all (partition, entries);
+    offset_ledger_rewind (partition, SLOTS, entry, 0);
+    partition->at_end = true;
+    offset_ledger_await (partition, span_of ("t"), span_of ("a"), 50);
+    assert_true (partition->awaiting && !partition->at_end);
+    assert_int_equal (partition->position, 10);
+    assert_int_equal (partition->awaited.since_ms, 50);
+    partition->awaited.asked_ms = 50;
+    partition->awaited.warned_ms = 60;
+    offset_ledger_rewind (partition, SLOTS, entry, 0);
+    assert_false (partition->awaiting);
+    offset_ledger_await (partition, span_of ("t"), span_of ("a"), 70); /* rewound by a worker */
+    assert_true (partition->awaiting);
+    assert_int_equal (partition->awaited.since_ms, 50);
+    assert_int_equal (partition->awaited.asked_ms, 50);
+    offset_ledger_await (partition, span_of ("u"), span_of ("a"), 80);
+    assert_int_equal (partition->awaited.since_ms, 80);
+    assert_int_equal (partition->awaited.asked_ms, 0);
+    assert_int_equal (partition->awaited.warned_ms, 0);
+    assert_string_equal (partition->awaited.tenant, "u");
+    assert_string_equal (partition->awaited.scenario, "a");
+    assert_int_equal (offset_ledger_begin (partition, SLOTS, 0, false, false, 0), 0);
+    assert_false (partition->awaiting);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -205,6 +235,7 @@ int main (void)
         cmocka_unit_test_setup_teardown (a_rewind, make, unmake),
         cmocka_unit_test (beginnings),
         cmocka_unit_test_setup_teardown (leads, make, unmake),
+        cmocka_unit_test_setup_teardown (awaiting, make, unmake),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -13,7 +13,8 @@
 #include "configd/revision_store.h"
 #include "configd/source_table.h"
 
-/*  What was told, as text: "+t/a" wanted active, "-t/a" wanted inactive, "!name" a problem. */
+/*  What was told, as text: "+t/a" wanted active, "-t/a" wanted inactive, "*t/a" begun by default,
+ *  "!name" a problem. */
 static buffer_t told;
 
 static void say (char sign, const char *text, size_t size)
@@ -23,14 +24,16 @@ static void say (char sign, const char *text, size_t size)
     buffer_append (&told, text, size);
 }
 
-static void on_want (void *arg, span_t tenant, span_t scenario, bool active, span_t json)
+static void on_want (void *arg, span_t tenant, span_t scenario, bool active, span_t json,
+                     bool by_default)
 {
     (void)arg;
-    (void)json;
+    assert_true (json.size || !active);
+    assert_true (active || !by_default);
     char text[64];
     int size = snprintf (text, sizeof text, "%.*s/%.*s", (int)tenant.size, tenant.bytes,
                          (int)scenario.size, scenario.bytes);
-    say (active ? '+' : '-', text, (size_t)size);
+    say (by_default ? '*' : active ? '+' : '-', text, (size_t)size);
 }
 
 static void on_problem (void *arg, const char *source, const char *tenant, const char *scenario,
@@ -170,6 +173,53 @@ static void test_dedicated (void **state)
     source_table_destroy (&table);
 }
 
+static bool begin (source_table_t *table, const char *tenant, const char *scenario)
+{
+    return source_table_begin_default (table, span_of (tenant), span_of (scenario));
+}
+
+static void test_begun_by_default (void **state)
+{
+    (void)state;
+    source_table_t *table = source_table_new (&listener, NULL, NULL);
+    assert_true (begin (table, "t", "a"));
+    assert_true (begin (table, "t", "a")); /* asked for by another */
+    expect ("*t/a *t/a");
+    source_table_begin (table); /* a full read does not name it */
+    source_table_end (table);
+    expect ("");
+    assert_false (source_table_names (table, span_of ("t"), span_of ("a")));
+    put (table, "1", "t/a bad"); /* the last good one is the default */
+    expect ("!1");
+    source_table_remove (table, "1");
+    expect ("*t/a");
+    put (table, "1", "t/a");
+    expect ("+t/a");
+    assert_true (begin (table, "t", "a")); /* asked for before they knew of the document */
+    expect ("");
+    put (table, "2", "t/a"); /* a conflict changes nothing */
+    expect ("!1");
+    source_table_remove (table, "2");
+    expect ("+t/a");
+    source_table_remove (table, "1"); /* as any scenario that was removed */
+    expect ("-t/a");
+    put (table, "1", "t/b bad");
+    assert_true (begin (table, "t", "b")); /* a document that never was valid says nothing */
+    expect ("!1 *t/b");
+    put (table, "1", "t/b paused");
+    expect ("-t/b");
+    source_table_leave (table, "1", 1000);
+    source_table_step (table, 2000);
+    expect ("-t/b");
+    source_table_destroy (&table);
+    table = source_table_new (&listener, "t", "a");
+    assert_false (begin (table, "t", "b"));
+    assert_false (begin (table, "u", "a"));
+    assert_true (begin (table, "t", "a"));
+    expect ("*t/a");
+    source_table_destroy (&table);
+}
+
 /*  ---- registry and store ---- */
 
 static char folder[] = "/tmp/hotpath-test-XXXXXX";
@@ -186,7 +236,7 @@ static void on_revision (void *arg, const config_entry_t *entry)
 
 static void want (registry_t *registry, const char *scenario, bool active, const char *json)
 {
-    registry_want (registry, span_of ("t"), span_of (scenario), active, span_of (json));
+    registry_want (registry, span_of ("t"), span_of (scenario), active, span_of (json), false);
 }
 
 static void test_revisions (void **state)
@@ -237,6 +287,57 @@ static void test_revisions (void **state)
     revision_store_close (&store);
 }
 
+static void want_default (registry_t *registry, const char *scenario)
+{
+    registry_want (registry, span_of ("t"), span_of (scenario), true, span_of ("{d}"), true);
+}
+
+/*  Which scenarios of the record are as they began by default. */
+static void expect_defaults (const registry_t *registry, const char *text)
+{
+    config_entry_t entry;
+    for (uint32_t i = 0; registry_at (registry, i, &entry); i++)
+        if (registry_is_default (registry, i))
+            say (entry.active ? '+' : '-', entry.scenario.bytes, entry.scenario.size);
+    expect (text);
+}
+
+static void test_default_is_remembered (void **state)
+{
+    (void)state;
+    char error[256];
+    revision_store_t *store = revision_store_open (record, 1000, error, sizeof error);
+    assert_non_null (store);
+    registry_t *registry = registry_new (store);
+    expect_defaults (registry, "");
+    assert_false (registry_publishes (registry, span_of ("t"), span_of ("d")));
+    want_default (registry, "d");
+    assert_false (registry_publishes (registry, span_of ("t"), span_of ("d")));
+    want_default (registry, "e");
+    want_default (registry, "f");
+    registry_flush (registry, on_revision, NULL);
+    expect ("+d=1 +e=1 +f=1");
+    assert_true (registry_publishes (registry, span_of ("t"), span_of ("d")));
+    assert_false (registry_publishes (registry, span_of ("u"), span_of ("d")));
+    want (registry, "e", true, "{d}"); /* a document that says the same: nothing to tell */
+    want (registry, "f", false, NULL); /* of another mode: it may begin again later */
+    assert_int_equal (registry_flush (registry, on_revision, NULL), 1);
+    expect ("-f=1");
+    registry_destroy (&registry);
+    revision_store_close (&store);
+
+    store = revision_store_open (record, 1000, error, sizeof error);
+    assert_non_null (store);
+    registry = registry_new (store);
+    expect_defaults (registry, "+d -f");
+    want (registry, "d", true, "{1}");
+    registry_flush (registry, on_revision, NULL);
+    expect ("+d=2");
+    expect_defaults (registry, "-f");
+    registry_destroy (&registry);
+    revision_store_close (&store);
+}
+
 static int make_folder (void **state)
 {
     (void)state;
@@ -270,7 +371,8 @@ int main (void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_documents), cmocka_unit_test (test_conflicts),
         cmocka_unit_test (test_leaving),   cmocka_unit_test (test_full_read),
-        cmocka_unit_test (test_dedicated), cmocka_unit_test (test_revisions),
+        cmocka_unit_test (test_dedicated), cmocka_unit_test (test_begun_by_default),
+        cmocka_unit_test (test_revisions), cmocka_unit_test (test_default_is_remembered),
     };
     return cmocka_run_group_tests (tests, make_folder, remove_folder);
 }
