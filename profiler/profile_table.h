@@ -43,6 +43,8 @@ void profile_table_destroy (profile_table_t **self_p);
 int profile_table_load (profile_table_t *self, const uint8_t *key, size_t key_size,
                         const uint8_t *value, size_t value_size);
 void profile_table_loaded (profile_table_t *self, const stage_time_t *time);
+void profile_table_prefetch (const profile_table_t *self, const stage_event_t *events,
+                             uint32_t count);
 apply_t profile_table_apply (profile_table_t *self, const stage_event_t *event);
 void profile_table_advance (profile_table_t *self, const stage_time_t *time);
 void profile_table_finish (profile_table_t *self, const stage_time_t *time);

@@ -60,6 +60,11 @@ static void stage_loaded (void *shard, const stage_time_t *time)
     profile_table_loaded (((shard_t *)shard)->table, time);
 }
 
+static void stage_prefetch (const void *shard, const stage_event_t *events, uint32_t count)
+{
+    profile_table_prefetch (((const shard_t *)shard)->table, events, count);
+}
+
 static apply_t stage_apply (void *shard, const stage_event_t *event)
 {
     return profile_table_apply (((shard_t *)shard)->table, event);
@@ -140,6 +145,7 @@ const stage_t profiler_stage = {
     .close = stage_close,
     .load = stage_load,
     .loaded = stage_loaded,
+    .prefetch = stage_prefetch,
     .apply = stage_apply,
     .advance = stage_advance,
     .finish = stage_finish,
