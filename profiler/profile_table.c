@@ -33,7 +33,7 @@ profile_table_t *profile_table_new (const profile_table_setup_t *setup)
 {
     profile_table_t *self = memory_new (sizeof *self);
     self->setup = *setup;
-    self->shared.strings = profile_strings_new ();
+    self->shared.strings = setup->strings;
     self->watermark_ms = EVENT_TIME_NONE;
     return self;
 }
@@ -49,7 +49,6 @@ void profile_table_destroy (profile_table_t **self_p)
             profile_free (&user->profile, &self->shared);
     }
     profile_users_free (&self->users);
-    profile_strings_destroy (&self->shared.strings);
     profile_scenarios_free (&self->scenarios);
     profile_due_free (&self->due);
     profile_due_free (&self->held);
@@ -456,8 +455,7 @@ profile_measure_t profile_table_measure (const profile_table_t *self)
 {
     return (profile_measure_t){
         .users = self->users.count,
-        .bytes = profile_strings_bytes (self->shared.strings) + self->shared.bytes +
-                 self->id_bytes + profile_users_bytes (&self->users) +
+        .bytes = self->shared.bytes + self->id_bytes + profile_users_bytes (&self->users) +
                  (self->due.capacity + self->held.capacity) * sizeof (profile_due_entry_t) +
                  self->changed_capacity * sizeof *self->changed,
         .evicted = self->shared.evicted,
