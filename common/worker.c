@@ -149,18 +149,36 @@ static void submit_commit (worker_t *self, shard_t *shard)
         shard->next_commit_ms = clock_ms () + self->settings->commit_interval_ms;
 }
 
+static bool is_commit_due (const shard_t *shard, int64_t now_ms)
+{
+    if (!shard || shard->committing)
+        return false;
+    /* The end of all input: as soon as everything is acknowledged, not at the next interval. */
+    bool last = shard->finished && shard->changed && owed_count (shard->owed) == 0 &&
+                !shard->storage_failed;
+    last |= shard->closing && !shard->storage_failed;
+    return last || now_ms >= shard->next_commit_ms;
+}
+
+/*  A few at once: shards come due together, and each set of changes is a copy. Who waits longest is
+ *  first, so that none waits for ever. */
 static void commit_due (worker_t *self, int64_t now_ms)
 {
-    for (uint32_t i = 0; i < self->layout.shard_count; i++) {
-        shard_t *shard = self->shards[i];
-        if (!shard || shard->committing)
-            continue;
-        /* The end of all input: as soon as everything is acknowledged, not at the next interval. */
-        bool last = shard->finished && shard->changed && owed_count (shard->owed) == 0 &&
-                    !shard->storage_failed;
-        last |= shard->closing && !shard->storage_failed;
-        if (last || now_ms >= shard->next_commit_ms)
-            submit_commit (self, shard);
+    uint32_t committing = 0;
+    for (uint32_t i = 0; i < self->layout.shard_count; i++)
+        committing += self->shards[i] && self->shards[i]->committing;
+    while (committing < WORKER_COMMITS_MAX) {
+        shard_t *due = NULL;
+        for (uint32_t i = 0; i < self->layout.shard_count; i++) {
+            shard_t *shard = self->shards[i];
+            if (is_commit_due (shard, now_ms) &&
+                (!due || shard->next_commit_ms < due->next_commit_ms))
+                due = shard;
+        }
+        if (!due)
+            return;
+        submit_commit (self, due);
+        committing++;
     }
 }
 

@@ -27,6 +27,7 @@ enum {
     WORKER_CONFIG_WAIT_MS = 5000,      /* for the config that a frame was made with */
     WORKER_REWINDS_MAX = 65536,
     WORKER_DRAIN_MS = 30000,
+    WORKER_COMMITS_MAX = 2,            /* sets of changes on their way to disk */
 };
 
 /*  A rewind that is wanted until a section fits. */

@@ -8,18 +8,68 @@
 #include "common/memory.h"
 #include "profiler/profile_interest.h"
 
-enum { HOUR_MS = 3600000, COUNT_BITS = 47, RECENT_CAPACITY_MIN = 4, CAPACITY_MIN = 4 };
+enum { HOUR_MS = 3600000, COUNT_BITS = 47, LINE_BYTES = 64, PREFETCH_LINES_MAX = 16 };
+enum { COUNTS_MIN = 6, INTERESTS_MIN = 8, RECENT_MIN = 4 };
 
 void profile_init (profile_t *self)
 {
     *self = (profile_t){.newest_ms = EVENT_TIME_NONE};
 }
 
-static uint64_t array_bytes (const profile_t *self)
+static size_t block_bytes (uint32_t counts, uint32_t interests, uint32_t recent)
 {
-    return self->interest_capacity * sizeof *self->interests +
-           self->count_capacity * sizeof *self->counts +
-           self->recent_capacity * sizeof *self->recent;
+    return counts * sizeof (uint64_t) + interests * sizeof (profile_interest_t) +
+           recent * sizeof (profile_recent_t);
+}
+
+static size_t array_bytes (const profile_t *self)
+{
+    return block_bytes (self->count_capacity, self->interest_capacity, self->recent_capacity);
+}
+
+static uint32_t grown (uint32_t capacity, uint32_t needed, uint32_t least)
+{
+    if (needed <= capacity)
+        return capacity;
+    return needed <= least ? least : needed + needed / 2;
+}
+
+void profile_reserve (profile_t *self, profile_shared_t *shared, uint32_t counts,
+                      uint32_t interests, uint32_t recent)
+{
+    if (counts <= self->count_capacity && interests <= self->interest_capacity &&
+        recent <= self->recent_capacity)
+        return;
+    counts = grown (self->count_capacity, counts, COUNTS_MIN);
+    interests = grown (self->interest_capacity, interests, INTERESTS_MIN);
+    recent = grown (self->recent_capacity, recent, RECENT_MIN);
+    size_t bytes = block_bytes (counts, interests, recent);
+    uint64_t *block = memory_new (bytes);
+    profile_interest_t *new_interests = (profile_interest_t *)(block + counts);
+    profile_recent_t *new_recent = (profile_recent_t *)(new_interests + interests);
+    if (self->counts) {
+        memcpy (block, self->counts, self->count_count * sizeof *block);
+        memcpy (new_interests, self->interests, self->interest_count * sizeof *new_interests);
+        memcpy (new_recent, self->recent, self->recent_count * sizeof *new_recent);
+    }
+    free (self->counts);
+    shared->bytes += bytes - array_bytes (self);
+    self->counts = block;
+    self->interests = new_interests;
+    self->recent = new_recent;
+    self->count_capacity = counts;
+    self->interest_capacity = interests;
+    self->recent_capacity = (uint16_t)recent;
+}
+
+void profile_prefetch (const profile_t *self)
+{
+    const char *block = (const char *)self->counts;
+    size_t bytes = array_bytes (self);
+    if (bytes > PREFETCH_LINES_MAX * LINE_BYTES)
+        bytes = PREFETCH_LINES_MAX * LINE_BYTES;
+    for (size_t at = 0; at < bytes; at += LINE_BYTES)
+        __builtin_prefetch (block + at, 1);
 }
 
 void profile_free (profile_t *self, profile_shared_t *shared)
@@ -28,9 +78,7 @@ void profile_free (profile_t *self, profile_shared_t *shared)
     for (uint32_t i = 0; i < self->recent_count; i++)
         profile_strings_release (shared->strings, self->recent[i].item);
     shared->bytes -= array_bytes (self);
-    free (self->interests);
     free (self->counts);
-    free (self->recent);
     profile_init (self);
 }
 
@@ -85,12 +133,7 @@ void profile_add_count (profile_t *self, profile_shared_t *shared, uint32_t code
         self->counts[at] += count;
         return;
     }
-    if (self->count_count == self->count_capacity) {
-        uint32_t capacity = self->count_capacity ? self->count_capacity * 2 : CAPACITY_MIN;
-        self->counts = memory_resize (self->counts, capacity * sizeof *self->counts);
-        shared->bytes += (capacity - self->count_capacity) * sizeof *self->counts;
-        self->count_capacity = capacity;
-    }
+    profile_reserve (self, shared, self->count_count + 1, 0, 0);
     memmove (self->counts + at + 1, self->counts + at,
              (self->count_count - at) * sizeof *self->counts);
     self->counts[at] = (uint64_t)code << COUNT_BITS | count;
@@ -104,17 +147,6 @@ static void remove_recent (profile_t *self, uint32_t at)
     self->recent_count--;
     memmove (self->recent + at, self->recent + at + 1,
              (self->recent_count - at) * sizeof *self->recent);
-}
-
-static void grow_recent (profile_t *self, profile_shared_t *shared)
-{
-    if (self->recent_count < self->recent_capacity)
-        return;
-    uint16_t capacity =
-        self->recent_capacity ? (uint16_t)(self->recent_capacity * 2) : RECENT_CAPACITY_MIN;
-    self->recent = memory_resize (self->recent, capacity * sizeof *self->recent);
-    shared->bytes += (uint64_t)(capacity - self->recent_capacity) * sizeof *self->recent;
-    self->recent_capacity = capacity;
 }
 
 static bool recent_before (const profile_shared_t *shared, const profile_recent_t *recent,
@@ -156,7 +188,7 @@ void profile_add_recent (profile_t *self, profile_shared_t *shared, uint32_t rec
         remove_recent (self, 0);
         at--;
     }
-    grow_recent (self, shared);
+    profile_reserve (self, shared, 0, 0, (uint32_t)self->recent_count + 1);
     memmove (self->recent + at + 1, self->recent + at,
              (self->recent_count - at) * sizeof *self->recent);
     if (!known)

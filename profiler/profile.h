@@ -38,7 +38,8 @@ typedef struct {
     double sum;
 } profile_interest_t;
 
-typedef struct {
+/*  12 bytes instead of 16: there are many. */
+typedef struct __attribute__ ((packed, aligned (4))) {
     int64_t time_ms; /* newest */
     uint32_t item;   /* profile_strings */
 } profile_recent_t;
@@ -51,8 +52,10 @@ typedef struct {
     int64_t first_ms, newest_ms; /* newest_ms EVENT_TIME_NONE: no event yet */
     int64_t reference_ms;
     double period_ms;
+    /*  Three arrays in one block of memory, in this order: an event touches all of them, so they
+     * lie together, and profile_prefetch can ask for them at once. */
+    uint64_t *counts;              /* code << 47 | count, by code; the block */
     profile_interest_t *interests; /* by key */
-    uint64_t *counts;              /* code << 47 | count, by code */
     profile_recent_t *recent;      /* by time, then item's text; at most what the rules keep */
     uint32_t interest_count, interest_capacity;
     uint32_t count_count, count_capacity;
@@ -77,6 +80,13 @@ typedef struct {
 void profile_init (profile_t *self);
 /*  Forgets every event; keeps no memory. */
 void profile_free (profile_t *self, profile_shared_t *shared);
+
+/*  Makes room for at least so many counts, interests and recent items; pointers into the arrays
+ * change. */
+void profile_reserve (profile_t *self, profile_shared_t *shared, uint32_t counts,
+                      uint32_t interests, uint32_t recent);
+/*  Asks the processor for what the next event will touch; changes nothing. */
+void profile_prefetch (const profile_t *self);
 
 /*  Has its newest event been 3 periods, and the time for late events, behind `watermark_ms`? */
 bool profile_expired (const profile_t *self, double period_ms, int64_t watermark_ms);

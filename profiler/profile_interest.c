@@ -9,7 +9,7 @@
 #include "common/check.h"
 #include "common/memory.h"
 
-enum { CAPACITY_MIN = 4, CUSTOM_MAX = 64, LABELS_MAX = PROFILE_TAGS_MAX + EVENT_TAGS_MAX };
+enum { CUSTOM_MAX = 64, LABELS_MAX = PROFILE_TAGS_MAX + EVENT_TAGS_MAX };
 
 static uint64_t key_of (profile_kind_t kind, uint32_t label, uint16_t action)
 {
@@ -53,12 +53,7 @@ void profile_add_interest (profile_t *self, profile_shared_t *shared, profile_ki
         if (!made)
             profile_strings_hold (shared->strings, number);
     }
-    if (self->interest_count == self->interest_capacity) {
-        uint32_t capacity = self->interest_capacity ? self->interest_capacity * 2 : CAPACITY_MIN;
-        self->interests = memory_resize (self->interests, capacity * sizeof *self->interests);
-        shared->bytes += (capacity - self->interest_capacity) * sizeof *self->interests;
-        self->interest_capacity = capacity;
-    }
+    profile_reserve (self, shared, 0, self->interest_count + 1, 0);
     memmove (self->interests + at + 1, self->interests + at,
              (self->interest_count - at) * sizeof *self->interests);
     self->interests[at] = (profile_interest_t){.key = key, .sum = sum};

@@ -1,25 +1,37 @@
-/*  profile_strings: an array of strings by number, and an open-addressing table from hash to
- * number. It knows nothing of what the strings mean.
+/*  profile_strings: an array of strings by number, in chunks that stay where they are, and an
+ * open-addressing table from hash to number. Short strings, nearly all, are within their entry: one
+ * look at memory less. It knows nothing of what the strings mean.
  */
 #include "profiler/profile_strings.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <xxhash.h>
 
 #include "common/check.h"
 #include "common/memory.h"
 
-enum { SLOTS_MIN = 256, SIZE_MAX_BYTES = 65535, NUMBER_COUNT_MAX = INT32_MAX };
+enum {
+    SLOTS_MIN = 256,
+    SIZE_MAX_BYTES = 65535,
+    NUMBER_COUNT_MAX = INT32_MAX,
+    NEAR_BYTES = 20,
+    CHUNK = 256,
+};
 
+/*  Two a cache line. */
 typedef struct {
-    char *text;    /* NULL: the number is free */
-    uint32_t refs; /* of a free number: the next free one */
+    char near[NEAR_BYTES]; /* the text; of more than NEAR_BYTES: a char * to it */
+    uint32_t refs;         /* of a free number: the next free one */
     uint32_t hash;
     uint16_t size;
+    bool used;
 } entry_t;
+_Static_assert(sizeof (entry_t) == 32, "two entries a cache line");
 
 struct profile_strings {
-    entry_t *entries;
+    entry_t **chunks;
     uint32_t *slots;     /* number + 1; 0: empty. Linear probing, at most 2/3 full. */
     uint32_t slot_count; /* a power of two */
     uint32_t entry_count, entry_capacity;
@@ -27,6 +39,42 @@ struct profile_strings {
     uint32_t used;
     uint64_t text_bytes;
 };
+
+static entry_t *entry_of (const profile_strings_t *self, uint32_t number)
+{
+    return &self->chunks[number / CHUNK][number % CHUNK];
+}
+
+/*  Text that is not within its entry, or NULL. */
+static char *far_text (const entry_t *entry)
+{
+    char *text = NULL;
+    if (entry->size > NEAR_BYTES)
+        memcpy (&text, entry->near, sizeof text);
+    return text;
+}
+
+static span_t text_of (const entry_t *entry)
+{
+    return (span_t){entry->size > NEAR_BYTES ? far_text (entry) : entry->near, entry->size};
+}
+
+static void set_text (entry_t *entry, span_t text)
+{
+    entry->size = (uint16_t)text.size;
+    if (text.size > NEAR_BYTES) {
+        char *copy = memory_copy_string (text.bytes, text.size);
+        memcpy (entry->near, &copy, sizeof copy);
+    } else if (text.size) {
+        memcpy (entry->near, text.bytes, text.size);
+    }
+}
+
+/*  Bytes of a text beside its entry. */
+static uint64_t far_bytes (size_t size)
+{
+    return size > NEAR_BYTES ? (uint64_t)size + 1 : 0;
+}
 
 profile_strings_t *profile_strings_new (void)
 {
@@ -43,8 +91,11 @@ void profile_strings_destroy (profile_strings_t **self_p)
     if (!self)
         return;
     for (uint32_t i = 0; i < self->entry_count; i++)
-        free (self->entries[i].text);
-    free (self->entries);
+        if (entry_of (self, i)->used)
+            free (far_text (entry_of (self, i)));
+    for (uint32_t at = 0; at < self->entry_capacity; at += CHUNK)
+        free (self->chunks[at / CHUNK]);
+    free (self->chunks);
     free (self->slots);
     free (self);
     *self_p = NULL;
@@ -61,8 +112,8 @@ static uint32_t probe (const profile_strings_t *self, span_t text, uint32_t hash
     uint32_t mask = self->slot_count - 1;
     uint32_t slot = hash & mask;
     for (; self->slots[slot]; slot = (slot + 1) & mask) {
-        const entry_t *entry = &self->entries[self->slots[slot] - 1];
-        if (entry->hash == hash && span_equal (text, (span_t){entry->text, entry->size}))
+        const entry_t *entry = entry_of (self, self->slots[slot] - 1);
+        if (entry->hash == hash && span_equal (text, text_of (entry)))
             break;
     }
     return slot;
@@ -75,9 +126,9 @@ static void grow_slots (profile_strings_t *self)
     self->slots = memory_new_array (self->slot_count, sizeof *self->slots);
     uint32_t mask = self->slot_count - 1;
     for (uint32_t i = 0; i < self->entry_count; i++) {
-        if (!self->entries[i].text)
+        if (!entry_of (self, i)->used)
             continue;
-        uint32_t slot = self->entries[i].hash & mask;
+        uint32_t slot = entry_of (self, i)->hash & mask;
         while (self->slots[slot])
             slot = (slot + 1) & mask;
         self->slots[slot] = i + 1;
@@ -88,12 +139,16 @@ static uint32_t new_number (profile_strings_t *self)
 {
     uint32_t number = self->free_first;
     if (number != PROFILE_STRING_NONE) {
-        self->free_first = self->entries[number].refs;
+        self->free_first = entry_of (self, number)->refs;
         return number;
     }
     if (self->entry_count == self->entry_capacity) {
-        self->entry_capacity = self->entry_capacity ? self->entry_capacity * 2 : SLOTS_MIN;
-        self->entries = memory_resize (self->entries, self->entry_capacity * sizeof *self->entries);
+        uint32_t chunk = self->entry_capacity / CHUNK;
+        if (!(chunk & (chunk - 1))) /* as many as a power of two: room for twice as many */
+            self->chunks =
+                memory_resize (self->chunks, (chunk ? 2 * chunk : 1) * sizeof *self->chunks);
+        self->chunks[chunk] = memory_new_array (CHUNK, sizeof (entry_t));
+        self->entry_capacity += CHUNK;
     }
     CHECK (self->entry_count < NUMBER_COUNT_MAX);
     return self->entry_count++;
@@ -119,21 +174,21 @@ uint32_t profile_strings_take (profile_strings_t *self, span_t text)
         slot = probe (self, text, hash);
     }
     uint32_t number = new_number (self);
-    self->entries[number] = (entry_t){.text = memory_copy_string (text.bytes, text.size),
-                                      .refs = 1,
-                                      .hash = hash,
-                                      .size = (uint16_t)text.size};
+    entry_t *entry = entry_of (self, number);
+    *entry = (entry_t){.refs = 1, .hash = hash, .used = true};
+    set_text (entry, text);
     self->slots[slot] = number + 1;
     self->used++;
-    self->text_bytes += text.size + 1;
+    self->text_bytes += far_bytes (text.size);
     return number;
 }
 
 void profile_strings_hold (profile_strings_t *self, uint32_t number)
 {
-    CHECK (number < self->entry_count && self->entries[number].text);
-    CHECK (self->entries[number].refs < UINT32_MAX);
-    self->entries[number].refs++;
+    CHECK (number < self->entry_count);
+    entry_t *entry = entry_of (self, number);
+    CHECK (entry->used && entry->refs < UINT32_MAX);
+    entry->refs++;
 }
 
 /*  Empties the slot of a number and moves what was pushed behind it forward, so that no probe
@@ -141,11 +196,11 @@ void profile_strings_hold (profile_strings_t *self, uint32_t number)
 static void empty_slot (profile_strings_t *self, uint32_t number)
 {
     uint32_t mask = self->slot_count - 1;
-    uint32_t hole = self->entries[number].hash & mask;
+    uint32_t hole = entry_of (self, number)->hash & mask;
     while (self->slots[hole] != number + 1)
         hole = (hole + 1) & mask;
     for (uint32_t slot = (hole + 1) & mask; self->slots[slot]; slot = (slot + 1) & mask) {
-        uint32_t home = self->entries[self->slots[slot] - 1].hash & mask;
+        uint32_t home = entry_of (self, self->slots[slot] - 1)->hash & mask;
         if (((slot - home) & mask) >= ((slot - hole) & mask)) {
             self->slots[hole] = self->slots[slot];
             hole = slot;
@@ -156,22 +211,23 @@ static void empty_slot (profile_strings_t *self, uint32_t number)
 
 void profile_strings_release (profile_strings_t *self, uint32_t number)
 {
-    CHECK (number < self->entry_count && self->entries[number].text);
-    entry_t *entry = &self->entries[number];
+    CHECK (number < self->entry_count);
+    entry_t *entry = entry_of (self, number);
+    CHECK (entry->used);
     if (--entry->refs)
         return;
     empty_slot (self, number);
-    self->text_bytes -= (uint64_t)entry->size + 1;
+    self->text_bytes -= far_bytes (entry->size);
     self->used--;
-    free (entry->text);
+    free (far_text (entry));
     *entry = (entry_t){.refs = self->free_first};
     self->free_first = number;
 }
 
 span_t profile_strings_get (const profile_strings_t *self, uint32_t number)
 {
-    CHECK (number < self->entry_count && self->entries[number].text);
-    return (span_t){self->entries[number].text, self->entries[number].size};
+    CHECK (number < self->entry_count && entry_of (self, number)->used);
+    return text_of (entry_of (self, number));
 }
 
 uint32_t profile_strings_count (const profile_strings_t *self)
@@ -182,5 +238,5 @@ uint32_t profile_strings_count (const profile_strings_t *self)
 uint64_t profile_strings_bytes (const profile_strings_t *self)
 {
     return sizeof *self + self->slot_count * sizeof *self->slots +
-           self->entry_capacity * sizeof *self->entries + self->text_bytes;
+           self->entry_capacity * sizeof (entry_t) + self->text_bytes;
 }

@@ -1,6 +1,7 @@
-/*  profile_strings: each string that a shard's profiles hold (categories, tags, items), once, by
- * number. A string lives as long as somebody holds a reference; its number is then used again.
- * Numbers are of this process only: stored state holds the strings.
+/*  profile_strings: each string that the profiles of a process hold (categories, tags, items),
+ * once, by number. A string lives as long as somebody holds a reference; its number is then used
+ * again. Numbers are of this process only: stored state holds the strings. The shards of a process
+ * share them (all are of one thread): they see the same labels and items.
  */
 #ifndef HOTPATH_PROFILE_STRINGS_H
 #define HOTPATH_PROFILE_STRINGS_H

@@ -33,7 +33,7 @@ profile_table_t *profile_table_new (const profile_table_setup_t *setup)
 {
     profile_table_t *self = memory_new (sizeof *self);
     self->setup = *setup;
-    self->shared.strings = profile_strings_new ();
+    self->shared.strings = setup->strings;
     self->watermark_ms = EVENT_TIME_NONE;
     return self;
 }
@@ -43,11 +43,12 @@ void profile_table_destroy (profile_table_t **self_p)
     profile_table_t *self = *self_p;
     if (!self)
         return;
-    for (uint32_t i = 0; i < self->users.slot_count; i++)
-        if (self->users.list[i])
-            profile_free (&self->users.list[i]->profile, &self->shared);
+    for (uint32_t i = 0; i < self->users.slot_count; i++) {
+        profile_user_t *user = profile_users_at (&self->users, i);
+        if (user)
+            profile_free (&user->profile, &self->shared);
+    }
     profile_users_free (&self->users);
-    profile_strings_destroy (&self->shared.strings);
     profile_scenarios_free (&self->scenarios);
     profile_due_free (&self->due);
     profile_due_free (&self->held);
@@ -56,6 +57,12 @@ void profile_table_destroy (profile_table_t **self_p)
     buffer_free (&self->scratch);
     free (self);
     *self_p = NULL;
+}
+
+/*  The user of a slot that is taken. */
+static profile_user_t *user_of (const profile_table_t *self, uint32_t slot)
+{
+    return profile_users_slot (&self->users, slot);
 }
 
 /*  ---- keys ---- */
@@ -93,7 +100,7 @@ static void schedule_again (profile_table_t *self, uint32_t number)
     profile_due_t old = self->due;
     self->due = (profile_due_t){0};
     for (size_t i = 0; i < old.count; i++) {
-        profile_user_t *user = self->users.list[old.list[i].slot];
+        profile_user_t *user = user_of (self, old.list[i].slot);
         if (user->scenario == number)
             user->queued = false;
         else
@@ -101,7 +108,7 @@ static void schedule_again (profile_table_t *self, uint32_t number)
     }
     profile_due_free (&old);
     for (uint32_t i = 0; i < self->users.slot_count; i++) {
-        const profile_user_t *user = self->users.list[i];
+        const profile_user_t *user = profile_users_at (&self->users, i);
         if (user && user->scenario == number && user->dirty && !user->queued)
             schedule (self, i);
     }
@@ -133,7 +140,7 @@ static int64_t next_due (int64_t base_ms, uint64_t hash, int64_t update_ms)
 
 static void schedule (profile_table_t *self, uint32_t slot)
 {
-    profile_user_t *user = self->users.list[slot];
+    profile_user_t *user = user_of (self, slot);
     int64_t update_ms = self->scenarios.list[user->scenario]->update_ms;
     if (!update_ms)
         return; /* follow () schedules it when its config comes */
@@ -146,7 +153,7 @@ static void schedule (profile_table_t *self, uint32_t slot)
 
 static void mark_changed (profile_table_t *self, uint32_t slot)
 {
-    profile_user_t *user = self->users.list[slot];
+    profile_user_t *user = user_of (self, slot);
     if (user->changed)
         return;
     if (self->changed_count == self->changed_capacity) {
@@ -160,7 +167,7 @@ static void mark_changed (profile_table_t *self, uint32_t slot)
 
 static void owe (profile_table_t *self, uint32_t slot)
 {
-    profile_user_t *user = self->users.list[slot];
+    profile_user_t *user = user_of (self, slot);
     uint8_t key[PROFILE_KEY_BYTES];
     make_key (self, user, 'p', key);
     self->setup.owe (self->setup.owed_arg, key, sizeof key, user->hash);
@@ -174,7 +181,7 @@ static void owe_due (profile_table_t *self)
 {
     uint32_t slot;
     while (profile_due_pop (&self->due, self->watermark_ms, &slot)) {
-        profile_user_t *user = self->users.list[slot];
+        profile_user_t *user = user_of (self, slot);
         user->queued = false;
         if (!user->dirty)
             continue;
@@ -186,13 +193,20 @@ static void owe_due (profile_table_t *self)
             owe (self, slot);
     }
     while (profile_due_pop (&self->held, self->now_ms, &slot)) {
-        self->users.list[slot]->queued = false;
-        if (self->users.list[slot]->dirty)
+        profile_user_t *user = user_of (self, slot);
+        user->queued = false;
+        if (user->dirty)
             owe (self, slot);
     }
 }
 
 /*  ---- when a user is dropped ---- */
+
+/*  Of an id that is not within its user. */
+static uint64_t far_bytes (size_t id_size)
+{
+    return id_size > PROFILE_ID_NEAR_BYTES ? (uint64_t)id_size + 1 : 0;
+}
 
 static bool expired (const profile_table_t *self, const profile_user_t *user)
 {
@@ -203,7 +217,7 @@ static bool expired (const profile_table_t *self, const profile_user_t *user)
 
 static void drop_expired (profile_table_t *self, uint32_t slot)
 {
-    profile_user_t *user = self->users.list[slot];
+    profile_user_t *user = profile_users_at (&self->users, slot);
     if (!user || user->queued || user->changed || !expired (self, user))
         return;
     if (user->dirty && self->scenarios.list[user->scenario]->update_ms)
@@ -216,7 +230,7 @@ static void drop_expired (profile_table_t *self, uint32_t slot)
     buffer_append (&self->deleted, key, sizeof key);
     profile_free (&user->profile, &self->shared);
     self->scenarios.list[user->scenario]->user_count--;
-    self->id_bytes -= (uint64_t)user->id_size + 1;
+    self->id_bytes -= far_bytes (user->id_size);
     profile_users_remove (&self->users, slot);
     self->dropped++;
 }
@@ -255,7 +269,7 @@ static uint32_t add_user (profile_table_t *self, uint32_t number, uint64_t hash,
                           uint8_t collision)
 {
     self->scenarios.list[number]->user_count++;
-    self->id_bytes += id.size + 1;
+    self->id_bytes += far_bytes (id.size);
     return profile_users_add (&self->users, number, hash, id, collision);
 }
 
@@ -279,8 +293,8 @@ int profile_table_load (profile_table_t *self, const uint8_t *key, size_t key_si
         return -1;
     }
     uint32_t slot = add_user (self, number, hash, id, key[17]);
-    self->users.list[slot]->profile = profile;
-    self->users.list[slot]->dirty = dirty;
+    user_of (self, slot)->profile = profile;
+    user_of (self, slot)->dirty = dirty;
     return 0;
 }
 
@@ -293,8 +307,16 @@ void profile_table_loaded (profile_table_t *self, const stage_time_t *time)
             &self->scenarios, i,
             self->setup.find (self->setup.find_arg, self->scenarios.list[i]->hash));
     for (uint32_t i = 0; i < self->users.slot_count; i++)
-        if (self->users.list[i] && self->users.list[i]->dirty)
+        if (profile_users_slot (&self->users, i)->dirty)
             schedule (self, i);
+}
+
+void profile_table_prefetch (const profile_table_t *self, const stage_event_t *events,
+                             uint32_t count)
+{
+    for (int step = 0; step < PROFILE_PREFETCH_STEPS; step++)
+        for (uint32_t i = 0; i < count; i++)
+            profile_users_prefetch (&self->users, events[i].key_hash, step);
 }
 
 apply_t profile_table_apply (profile_table_t *self, const stage_event_t *event)
@@ -311,7 +333,7 @@ apply_t profile_table_apply (profile_table_t *self, const stage_event_t *event)
         }
         slot = add_user (self, number, event->key_hash, event->user, (uint8_t)collision);
     }
-    profile_user_t *user = self->users.list[slot];
+    profile_user_t *user = user_of (self, slot);
     if (!profile_apply (&user->profile, &self->shared, &scenario->rules, event)) {
         self->ignored++;
         return APPLY_COUNTED;
@@ -336,7 +358,7 @@ void profile_table_finish (profile_table_t *self, const stage_time_t *time)
     profile_due_clear (&self->due);
     profile_due_clear (&self->held);
     for (uint32_t i = 0; i < self->users.slot_count; i++) {
-        profile_user_t *user = self->users.list[i];
+        profile_user_t *user = profile_users_at (&self->users, i);
         if (!user)
             continue;
         user->queued = false;
@@ -374,7 +396,7 @@ void profile_table_refresh (profile_table_t *self, const stage_time_t *time)
     newest_t *list = memory_new_array (self->users.count, sizeof *list);
     size_t count = 0;
     for (uint32_t i = 0; i < self->users.slot_count; i++) {
-        const profile_user_t *user = self->users.list[i];
+        const profile_user_t *user = profile_users_at (&self->users, i);
         if (!user || expired (self, user))
             continue;
         const live_scenario_t *live = self->scenarios.list[user->scenario]->live;
@@ -394,7 +416,7 @@ void profile_table_collect (profile_table_t *self, change_set_t *changes)
         change_set_delete (changes, self->deleted.bytes + at, PROFILE_KEY_BYTES);
     buffer_clear (&self->deleted);
     for (size_t i = 0; i < self->changed_count; i++) {
-        profile_user_t *user = self->users.list[self->changed[i]];
+        profile_user_t *user = user_of (self, self->changed[i]);
         uint8_t key[PROFILE_KEY_BYTES];
         make_key (self, user, 'c', key);
         buffer_clear (&self->scratch);
@@ -420,7 +442,7 @@ bool profile_table_view (profile_table_t *self, const uint8_t *key, size_t key_s
     uint32_t slot = profile_users_find_key (&self->users, number, get_hash (key + 9), key[17]);
     if (slot == PROFILE_SLOT_NONE)
         return false;
-    const profile_user_t *user = self->users.list[slot];
+    const profile_user_t *user = user_of (self, slot);
     *view = (profile_view_t){.live = live,
                              .user = profile_user_id (user),
                              .profile = &user->profile,
@@ -431,13 +453,9 @@ bool profile_table_view (profile_table_t *self, const uint8_t *key, size_t key_s
 
 profile_measure_t profile_table_measure (const profile_table_t *self)
 {
-    const profile_users_t *users = &self->users;
     return (profile_measure_t){
-        .users = users->count,
-        .bytes = profile_strings_bytes (self->shared.strings) + self->shared.bytes +
-                 self->id_bytes + users->count * sizeof (profile_user_t) +
-                 users->slot_capacity * (sizeof *users->list + sizeof *users->free_slots) +
-                 users->index_capacity * sizeof *users->index +
+        .users = self->users.count,
+        .bytes = self->shared.bytes + self->id_bytes + profile_users_bytes (&self->users) +
                  (self->due.capacity + self->held.capacity) * sizeof (profile_due_entry_t) +
                  self->changed_capacity * sizeof *self->changed,
         .evicted = self->shared.evicted,

@@ -29,6 +29,7 @@ typedef struct profile_table profile_table_t;
 /*  What the table borrows, for its life. */
 typedef struct {
     action_names_t *actions;
+    profile_strings_t *strings; /* may be shared with other tables of the same thread */
     const live_scenario_t *(*find) (void *arg, uint64_t hash); /* NULL: not configured now */
     void *find_arg;
     void (*owe) (void *arg, const void *key, size_t key_size, uint64_t route);
@@ -43,6 +44,8 @@ void profile_table_destroy (profile_table_t **self_p);
 int profile_table_load (profile_table_t *self, const uint8_t *key, size_t key_size,
                         const uint8_t *value, size_t value_size);
 void profile_table_loaded (profile_table_t *self, const stage_time_t *time);
+void profile_table_prefetch (const profile_table_t *self, const stage_event_t *events,
+                             uint32_t count);
 apply_t profile_table_apply (profile_table_t *self, const stage_event_t *event);
 void profile_table_advance (profile_table_t *self, const stage_time_t *time);
 void profile_table_finish (profile_table_t *self, const stage_time_t *time);
@@ -65,11 +68,11 @@ bool profile_table_view (profile_table_t *self, const uint8_t *key, size_t key_s
                          profile_view_t *view);
 
 typedef struct {
-    uint64_t users, bytes;
-    uint64_t evicted; /* labels that went because of the caps */
-    uint64_t ignored; /* events 3 periods before their profile's first */
-    uint64_t refused; /* events of a 257th user of one hash */
-    uint64_t dropped; /* expired users */
+    uint64_t users, bytes; /* without the strings */
+    uint64_t evicted;      /* labels that went because of the caps */
+    uint64_t ignored;      /* events 3 periods before their profile's first */
+    uint64_t refused;      /* events of a 257th user of one hash */
+    uint64_t dropped;      /* expired users */
 } profile_measure_t;
 profile_measure_t profile_table_measure (const profile_table_t *self);
 

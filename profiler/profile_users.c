@@ -2,11 +2,12 @@
 #include "profiler/profile_users.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/check.h"
 #include "common/memory.h"
 
-enum { INDEX_MIN = 64, COLLISIONS = 256 };
+enum { INDEX_MIN = 64, CHUNKS_MIN = 4, COLLISIONS = 256, PREFETCH_PROBES = 4 };
 
 /*  A shard's hashes are equal modulo the number of shards: all bits must decide the place. */
 static uint64_t mix (uint64_t hash)
@@ -40,7 +41,7 @@ static profile_user_t *walk_next (const profile_users_t *self, walk_t *walk, uin
         if (self->index[walk->at].tag != tag)
             continue;
         *slot = self->index[walk->at].slot - 1;
-        profile_user_t *user = self->list[*slot];
+        profile_user_t *user = profile_users_slot (self, *slot);
         if (user->hash != walk->hash || user->scenario != walk->scenario)
             continue;
         walk->at = (walk->at + 1) & (self->index_capacity - 1);
@@ -76,6 +77,38 @@ uint32_t profile_users_find_key (const profile_users_t *self, uint32_t scenario,
     return PROFILE_SLOT_NONE;
 }
 
+/*  The first of the places near the hash's home whose tag fits; PROFILE_SLOT_NONE: none. */
+static uint32_t guess (const profile_users_t *self, uint64_t hash)
+{
+    uint32_t tag = tag_of (hash), at = home_of (self, hash);
+    for (int i = 0; i < PREFETCH_PROBES && self->index[at].slot; i++) {
+        if (self->index[at].tag == tag)
+            return self->index[at].slot - 1;
+        at = (at + 1) & (self->index_capacity - 1);
+    }
+    return PROFILE_SLOT_NONE;
+}
+
+void profile_users_prefetch (const profile_users_t *self, uint64_t hash, int step)
+{
+    if (!self->index_capacity)
+        return;
+    if (step == 0) {
+        __builtin_prefetch (&self->index[home_of (self, hash)]);
+        return;
+    }
+    uint32_t slot = guess (self, hash);
+    if (slot == PROFILE_SLOT_NONE)
+        return;
+    const profile_user_t *user = profile_users_slot (self, slot);
+    if (step == 1) {
+        __builtin_prefetch (user, 1);
+        __builtin_prefetch ((const char *)user + sizeof *user / 2, 1);
+    } else {
+        profile_prefetch (&user->profile);
+    }
+}
+
 int profile_users_free_collision (const profile_users_t *self, uint32_t scenario, uint64_t hash)
 {
     bool taken[COLLISIONS] = {false};
@@ -91,7 +124,7 @@ int profile_users_free_collision (const profile_users_t *self, uint32_t scenario
 
 static void index_slot (profile_users_t *self, uint32_t slot)
 {
-    uint64_t hash = self->list[slot]->hash;
+    uint64_t hash = profile_users_slot (self, slot)->hash;
     uint32_t at = home_of (self, hash);
     while (self->index[at].slot)
         at = (at + 1) & (self->index_capacity - 1);
@@ -106,21 +139,29 @@ static void grow_index (profile_users_t *self)
     self->index_capacity = self->index_capacity ? self->index_capacity * 2 : INDEX_MIN;
     self->index = memory_new_array (self->index_capacity, sizeof *self->index);
     for (uint32_t i = 0; i < self->slot_count; i++)
-        if (self->list[i])
+        if (profile_users_at (self, i))
             index_slot (self, i);
+}
+
+static void add_chunk (profile_users_t *self)
+{
+    if (self->chunk_count == self->chunk_capacity) {
+        uint32_t capacity = self->chunk_capacity ? self->chunk_capacity * 2 : CHUNKS_MIN;
+        size_t slots = (size_t)capacity * PROFILE_USERS_CHUNK;
+        self->chunks = memory_resize (self->chunks, capacity * sizeof *self->chunks);
+        self->free_slots = memory_resize (self->free_slots, slots * sizeof *self->free_slots);
+        self->chunk_capacity = capacity;
+    }
+    self->chunks[self->chunk_count++] =
+        memory_new_array (PROFILE_USERS_CHUNK, sizeof (profile_user_t));
 }
 
 static uint32_t new_slot (profile_users_t *self)
 {
     if (self->free_count)
         return self->free_slots[--self->free_count];
-    if (self->slot_count == self->slot_capacity) {
-        uint32_t capacity = self->slot_capacity ? self->slot_capacity * 2 : INDEX_MIN;
-        self->list = memory_resize (self->list, capacity * sizeof *self->list);
-        self->free_slots = memory_resize (self->free_slots, capacity * sizeof *self->free_slots);
-        self->slot_capacity = capacity;
-    }
-    self->list[self->slot_count] = NULL;
+    if (self->slot_count == self->chunk_count * PROFILE_USERS_CHUNK)
+        add_chunk (self);
     return self->slot_count++;
 }
 
@@ -129,53 +170,68 @@ uint32_t profile_users_add (profile_users_t *self, uint32_t scenario, uint64_t h
 {
     CHECK (id.size <= UINT16_MAX);
     grow_index (self);
-    profile_user_t *user = memory_new (sizeof *user);
-    user->hash = hash;
-    user->id = memory_copy_string (id.bytes, id.size);
-    user->id_size = (uint16_t)id.size;
-    user->written_ms = INT64_MIN;
-    user->scenario = scenario;
-    user->collision = collision;
-    profile_init (&user->profile);
     uint32_t slot = new_slot (self);
-    self->list[slot] = user;
+    profile_user_t *user = profile_users_slot (self, slot);
+    *user = (profile_user_t){.hash = hash,
+                             .written_ms = INT64_MIN,
+                             .scenario = scenario,
+                             .id_size = (uint16_t)id.size,
+                             .collision = collision,
+                             .used = true};
+    if (id.size > PROFILE_ID_NEAR_BYTES)
+        user->id.far = memory_copy_string (id.bytes, id.size);
+    else if (id.size)
+        memcpy (user->id.near, id.bytes, id.size);
+    profile_init (&user->profile);
     index_slot (self, slot);
     self->count++;
     return slot;
 }
 
+static void free_id (profile_user_t *user)
+{
+    if (user->id_size > PROFILE_ID_NEAR_BYTES)
+        free (user->id.far);
+}
+
 void profile_users_remove (profile_users_t *self, uint32_t slot)
 {
-    profile_user_t *user = self->list[slot];
+    profile_user_t *user = profile_users_slot (self, slot);
     uint32_t mask = self->index_capacity - 1;
     uint32_t hole = home_of (self, user->hash);
     while (self->index[hole].slot != slot + 1)
         hole = (hole + 1) & mask;
     /* What was pushed behind the hole moves forward, so that no probe breaks. */
     for (uint32_t at = (hole + 1) & mask; self->index[at].slot; at = (at + 1) & mask) {
-        uint32_t home = home_of (self, self->list[self->index[at].slot - 1]->hash);
+        uint32_t home = home_of (self, profile_users_slot (self, self->index[at].slot - 1)->hash);
         if (((at - home) & mask) >= ((at - hole) & mask)) {
             self->index[hole] = self->index[at];
             hole = at;
         }
     }
     self->index[hole].slot = 0;
-    free (user->id);
-    free (user);
-    self->list[slot] = NULL;
+    free_id (user);
+    *user = (profile_user_t){0};
     self->free_slots[self->free_count++] = slot;
     self->count--;
 }
 
 void profile_users_free (profile_users_t *self)
 {
-    for (uint32_t i = 0; i < self->slot_count; i++) {
-        if (self->list[i])
-            free (self->list[i]->id);
-        free (self->list[i]);
-    }
-    free (self->list);
+    for (uint32_t i = 0; i < self->slot_count; i++)
+        free_id (profile_users_slot (self, i));
+    for (uint32_t i = 0; i < self->chunk_count; i++)
+        free (self->chunks[i]);
+    free (self->chunks);
     free (self->free_slots);
     free (self->index);
     *self = (profile_users_t){0};
+}
+
+uint64_t profile_users_bytes (const profile_users_t *self)
+{
+    uint64_t slots = (uint64_t)self->chunk_count * PROFILE_USERS_CHUNK;
+    return slots * sizeof (profile_user_t) + self->index_capacity * sizeof *self->index +
+           self->chunk_capacity *
+               (sizeof *self->chunks + PROFILE_USERS_CHUNK * sizeof *self->free_slots);
 }

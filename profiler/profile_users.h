@@ -11,34 +11,52 @@
 
 #define PROFILE_SLOT_NONE UINT32_MAX
 
+/*  Two cache lines, and most ids within. */
 typedef struct {
-    uint64_t hash; /* key_hash of the user in its scenario */
-    char *id;
+    uint64_t hash;      /* key_hash of the user in its scenario */
     int64_t written_ms; /* clock at which it was last owed; INT64_MIN: never by this process */
     uint32_t scenario;  /* the table's number */
     uint16_t id_size;
     uint8_t collision; /* tells users of equal hash apart in keys */
-    bool dirty;        /* changed since it was last owed */
-    bool changed;      /* differs from its stored record */
-    bool queued;       /* waits to be due */
+    bool used : 1;     /* false: the slot is free */
+    bool dirty : 1;    /* changed since it was last owed */
+    bool changed : 1;  /* differs from its stored record */
+    bool queued : 1;   /* waits to be due */
+    union {
+        char near[24]; /* of at most PROFILE_ID_NEAR_BYTES */
+        char *far;
+    } id;
     profile_t profile;
 } profile_user_t;
+
+enum { PROFILE_ID_NEAR_BYTES = 24, PROFILE_USERS_CHUNK = 256, PROFILE_PREFETCH_STEPS = 3 };
 
 typedef struct {
     uint32_t tag;  /* upper half of the mixed hash */
     uint32_t slot; /* + 1; 0: empty */
 } profile_index_t;
 
-/*  Zeroed: empty. `list` may be read: slots 0 .. slot_count - 1, NULL where free. */
+/*  Zeroed: empty. Slots are 0 .. slot_count - 1; a user stays where it is. */
 typedef struct {
-    profile_user_t **list;
-    uint32_t slot_count, slot_capacity;
-    uint32_t *free_slots; /* as many as there are slots */
+    profile_user_t **chunks; /* each of PROFILE_USERS_CHUNK slots */
+    uint32_t slot_count, chunk_count, chunk_capacity;
+    uint32_t *free_slots; /* room for as many as there are slots */
     uint32_t free_count;
     profile_index_t *index;  /* open addressing, at most 2/3 full */
     uint32_t index_capacity; /* a power of two, or 0 */
     uint32_t count;
 } profile_users_t;
+
+static inline profile_user_t *profile_users_slot (const profile_users_t *self, uint32_t slot)
+{
+    return &self->chunks[slot / PROFILE_USERS_CHUNK][slot % PROFILE_USERS_CHUNK];
+}
+/*  The user of a slot, or NULL where it is free. */
+static inline profile_user_t *profile_users_at (const profile_users_t *self, uint32_t slot)
+{
+    profile_user_t *user = profile_users_slot (self, slot);
+    return user->used ? user : NULL;
+}
 
 /*  Slot of a user, or PROFILE_SLOT_NONE. */
 uint32_t profile_users_find (const profile_users_t *self, uint32_t scenario, uint64_t hash,
@@ -46,6 +64,9 @@ uint32_t profile_users_find (const profile_users_t *self, uint32_t scenario, uin
 /*  The same by collision number, as keys have it. */
 uint32_t profile_users_find_key (const profile_users_t *self, uint32_t scenario, uint64_t hash,
                                  uint8_t collision);
+/*  The three steps that ask the processor for a user of that hash, each for what the step before
+ * brought: its place in the index, the user, its profile. They change nothing. */
+void profile_users_prefetch (const profile_users_t *self, uint64_t hash, int step);
 /*  Least free collision number of a hash, or -1 where all 256 are taken. */
 int profile_users_free_collision (const profile_users_t *self, uint32_t scenario, uint64_t hash);
 /*  Adds a user that is not there, with an empty profile. */
@@ -56,9 +77,13 @@ void profile_users_remove (profile_users_t *self, uint32_t slot);
 /*  Frees everything; profiles must be freed before. */
 void profile_users_free (profile_users_t *self);
 
+/*  Bytes of memory. */
+uint64_t profile_users_bytes (const profile_users_t *self);
+
 static inline span_t profile_user_id (const profile_user_t *user)
 {
-    return (span_t){user->id, user->id_size};
+    bool far = user->id_size > PROFILE_ID_NEAR_BYTES;
+    return (span_t){far ? user->id.far : user->id.near, user->id_size};
 }
 
 #endif

@@ -15,6 +15,11 @@ typedef struct {
     buffer_t json; /* scratch of render */
 } shard_t;
 
+/*  The strings of all shards, and how many shards there are: they are opened and closed by one
+ * thread (stage.h). */
+static profile_strings_t *strings;
+static uint32_t strings_users;
+
 static void owe (void *arg, const void *key, size_t key_size, uint64_t route)
 {
     owed_put (arg, key, key_size, route, NULL, 0);
@@ -28,7 +33,10 @@ static bool is_owed (void *arg, const void *key, size_t key_size)
 static void *stage_open (const stage_context_t *context)
 {
     shard_t *shard = memory_new (sizeof *shard);
+    if (!strings_users++)
+        strings = profile_strings_new ();
     profile_table_setup_t setup = {.actions = context->actions,
+                                   .strings = strings,
                                    .find = context->find,
                                    .find_arg = context->find_arg,
                                    .owe = owe,
@@ -46,6 +54,8 @@ static void stage_close (void **shard_p)
     profile_table_destroy (&shard->table);
     buffer_free (&shard->json);
     free (shard);
+    if (!--strings_users)
+        profile_strings_destroy (&strings);
     *shard_p = NULL;
 }
 
@@ -58,6 +68,11 @@ static int stage_load (void *shard, const uint8_t *key, size_t key_size, const u
 static void stage_loaded (void *shard, const stage_time_t *time)
 {
     profile_table_loaded (((shard_t *)shard)->table, time);
+}
+
+static void stage_prefetch (const void *shard, const stage_event_t *events, uint32_t count)
+{
+    profile_table_prefetch (((const shard_t *)shard)->table, events, count);
 }
 
 static apply_t stage_apply (void *shard, const stage_event_t *event)
@@ -130,7 +145,7 @@ static void stage_measure (const void *shard, uint64_t *cells, uint64_t *bytes)
 {
     profile_measure_t measure = profile_table_measure (((const shard_t *)shard)->table);
     *cells = measure.users;
-    *bytes = measure.bytes;
+    *bytes = measure.bytes + profile_strings_bytes (strings) / strings_users; /* its share */
 }
 
 const stage_t profiler_stage = {
@@ -140,6 +155,7 @@ const stage_t profiler_stage = {
     .close = stage_close,
     .load = stage_load,
     .loaded = stage_loaded,
+    .prefetch = stage_prefetch,
     .apply = stage_apply,
     .advance = stage_advance,
     .finish = stage_finish,

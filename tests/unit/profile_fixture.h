@@ -23,6 +23,7 @@ enum { USERS = 1000, OWED_MAX = 4 * USERS, UPDATE_MS = 300000 };
 /*  Two scenarios, and a record of what was owed since it was last emptied. */
 typedef struct {
     action_names_t *names;
+    profile_strings_t *strings; /* of all its tables */
     live_scenario_t live[2];
     bool known[2]; /* does find () know it? */
     profile_table_t *table;
@@ -78,6 +79,7 @@ static inline void configure (fixture_t *f, int index, const char *json)
 static inline profile_table_t *new_table (fixture_t *f, action_names_t *names)
 {
     return profile_table_new (&(profile_table_setup_t){.actions = names,
+                                                       .strings = f->strings,
                                                        .find = find,
                                                        .find_arg = f,
                                                        .owe = owe,
@@ -89,6 +91,7 @@ static inline fixture_t *begin (void)
 {
     fixture_t *f = memory_new (sizeof *f);
     f->names = action_names_new ();
+    f->strings = profile_strings_new ();
     f->time = (stage_time_t){.watermark_ms = EVENT_TIME_NONE, .exact_from_ms = EVENT_TIME_NONE};
     for (uint32_t i = 0; i < 2; i++) {
         f->live[i] = (live_scenario_t){.index = i,
@@ -111,6 +114,8 @@ static inline fixture_t *begin (void)
 static inline void end (fixture_t *f)
 {
     profile_table_destroy (&f->table);
+    assert_int_equal (profile_strings_count (f->strings), 0); /* every reference came back */
+    profile_strings_destroy (&f->strings);
     for (int i = 0; i < 2; i++) {
         scenario_config_t *config = (scenario_config_t *)(uintptr_t)f->live[i].config;
         scenario_config_destroy (&config);

@@ -436,11 +436,12 @@ static void test_strings (void **state)
     enum { COUNT = 3000 };
     profile_strings_t *strings = profile_strings_new ();
     uint32_t numbers[COUNT], refs[COUNT] = {0};
-    char text[32];
+    char text[64];
     srand (3);
     for (int i = 0; i < 200000; i++) {
         int at = rand () % COUNT;
-        snprintf (text, sizeof text, "string %d", at);
+        /* 11 to 30 bytes: within their entries, and beside them */
+        snprintf (text, sizeof text, "string %*d", 4 + at % 20, at);
         uint32_t found = profile_strings_find (strings, span_of (text));
         if (refs[at])
             assert_int_equal (found, numbers[at]);
