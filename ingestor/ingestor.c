@@ -214,6 +214,9 @@ static void start_partition (ingestor_t *self, ledger_partition_t *partition, ui
     partition->skip_to_oldest = false;
     partition->restart = false;
     partition->rewinds += again;
+    /* A source keeps a pause over a start: what was paused before (while a shard had no owner, say) would
+     * never be read again. */
+    ops->pause (self->source, partition->source_index, false);
     partition->source_paused = false;
     log_debug ("a partition is read", F_SPAN ("partition", partition_names_get (self->partitions, number)),
                F_INT ("from", partition->position), F_INT ("rewinds", partition->rewinds));

@@ -60,9 +60,11 @@ typedef struct {
     /*  Is it in the present list (a deleted topic's or ended file's is not)? */
     bool (*partition_listed) (const source_t *self, uint32_t partition);
     /*  Starts (or seeks) an owned partition at an offset, or SOURCE_OLDEST: then *base gets the offset it
-     *  begins at and *base_lost whether older ones existed. RETRY: not possible just now, call again soon. */
+     *  begins at and *base_lost whether older ones existed. RETRY: not possible just now, call again soon.
+     *  A pause stays as it is. */
     outcome_t (*start) (source_t *self, uint32_t partition, int64_t offset, int64_t *base,
                         bool *base_lost);
+    /*  Paused: no record of it comes; also over a start, until it is called with false. */
     void (*pause) (source_t *self, uint32_t partition, bool paused);
     /*  Every offset below `next` is durable downstream: Kafka commits it (asynchronously; the last one is
      *  committed synchronously by destroy). Files: nothing to do. */
