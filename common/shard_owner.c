@@ -15,6 +15,8 @@
 #include "common/memory.h"
 #include "common/state_layout.h"
 
+enum { MEMBER_TRIES = 150, MEMBER_AGAIN_MS = 20 };
+
 struct shard_owner {
     char folder[PATH_MAX - 300];
     char path[PATH_MAX];
@@ -53,13 +55,16 @@ static bool is_in_place (int fd, const char *path)
            held.st_ino == named.st_ino;
 }
 
-/*  A member's file may be swept away by another worker between its making and its locking. */
+/*  A member's file may be swept away by another worker between its making and its locking; and a killed
+ *  predecessor of this name holds it until the kernel has taken it apart. */
 static int lock_member (const char *path)
 {
-    for (int i = 0; i < 100; i++) {
+    for (int i = 0; i < MEMBER_TRIES; i++) {
         int fd = lock_file (path);
         if (fd < 0 && errno != EWOULDBLOCK)
             return -1;
+        if (fd < 0)
+            usleep (MEMBER_AGAIN_MS * 1000);
         if (fd >= 0 && is_in_place (fd, path))
             return fd;
         if (fd >= 0)
