@@ -118,9 +118,12 @@ static uint32_t hand_out_partition (ingestor_t *self, uint32_t worker_number, ui
 {
     ledger_partition_t *partition = self->ledger.partitions[number];
     uint32_t count = 0;
+    /* While it waits to be started anew (until every shard has an owner again), a slot that was set back has
+     * lost the rows between what it was handed and the position: a section now would pass over them. */
+    if (!partition || !partition->started || partition->restart)
+        return 0;
     /* Dead letters below the section's end come first. */
-    if (!partition || !partition->started ||
-        self->dead_letters->ops->pending (self->dead_letters, partition->source_index))
+    if (self->dead_letters->ops->pending (self->dead_letters, partition->source_index))
         return 0;
     for (uint32_t slot = 0; slot < owners_slot_count (self->owners); slot++) {
         if (owners_slot (self->owners, slot)->worker == (int32_t) worker_number)
