@@ -126,10 +126,12 @@ static uint32_t hand_out_partition (ingestor_t *self, uint32_t worker_number, ui
 {
     ledger_partition_t *partition = self->ledger.partitions[number];
     uint32_t count = 0;
-    /* Dead letters below the section's end come first. Where a slot was set back, and its partition could
-     * not be read again yet, the position says nothing of what lies between. */
-    if (!partition || !partition->started || partition->restart ||
-        self->dead_letters->ops->pending (self->dead_letters, partition->source_index))
+    /* While it waits to be started anew (until every shard has an owner again), a slot that was set back has
+     * lost the rows between what it was handed and the position: a section now would pass over them. */
+    if (!partition || !partition->started || partition->restart)
+        return 0;
+    /* Dead letters below the section's end come first. */
+    if (self->dead_letters->ops->pending (self->dead_letters, partition->source_index))
         return 0;
     for (uint32_t slot = 0; slot < owners_slot_count (self->owners); slot++) {
         if (owners_slot (self->owners, slot)->worker == (int32_t) worker_number)
