@@ -25,6 +25,7 @@ struct shard_owner {
     uint32_t shard_count, held_count, rank;
     int *lock_fds; /* by shard; -1: not ours */
     int64_t joined_ms;
+    bool stands_by;
     shard_owner_events_t events;
 };
 
@@ -118,6 +119,11 @@ void shard_owner_destroy (shard_owner_t **self_p)
     *self_p = NULL;
 }
 
+bool shard_owner_stands_by (const shard_owner_t *self)
+{
+    return self->stands_by && self->held_count == 0;
+}
+
 const char *shard_owner_folder (shard_owner_t *self, uint32_t shard)
 {
     snprintf (self->path, sizeof self->path, "%s/%u", self->folder, shard);
@@ -185,6 +191,7 @@ void shard_owner_step (shard_owner_t *self, int64_t now_ms)
         self->joined_ms = now_ms;
     uint32_t workers = count_members (self);
     uint32_t share = shard_owner_share (self->shard_count, workers);
+    self->stands_by = workers > self->shard_count;
     uint32_t surplus = self->held_count > share ? self->held_count - share : 0;
     for (uint32_t i = self->shard_count; i-- > 0 && surplus;) {
         if (self->lock_fds[i] < 0)

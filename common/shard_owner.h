@@ -12,6 +12,7 @@
 #ifndef HOTPATH_SHARD_OWNER_H
 #define HOTPATH_SHARD_OWNER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -35,6 +36,8 @@ void shard_owner_destroy (shard_owner_t **self_p);
  *  taken SHARD_OWNER_SETTLE_MS after joining, so that workers started together do not pass shards around. */
 void shard_owner_step (shard_owner_t *self, int64_t now_ms);
 void shard_owner_release (shard_owner_t *self, uint32_t shard);
+/*  Does it hold nothing since there are more workers than shards, as it last looked? */
+bool shard_owner_stands_by (const shard_owner_t *self);
 /*  Folder of a shard: for its store. Borrowed until the next call. */
 const char *shard_owner_folder (shard_owner_t *self, uint32_t shard);
 

@@ -37,6 +37,7 @@ const setting_t worker_settings_table[] = {
      .most = 86400000},
     {.name = "allow-plain-tcp", .type = SETTING_FLAG, .offset = FIELD (allow_plain_tcp),
      .help = "listen on tcp beyond loopback without encryption"},
+    STATUS_SETTING (worker_settings_t, status_listen),
     {.name = "log-level", .type = SETTING_CHOICE, .offset = FIELD (log_level), .otherwise = "info",
      .help = "least level logged", .choices = "debug|info|warning|error"},
     {.name = "log-format", .type = SETTING_CHOICE, .offset = FIELD (log_format),
@@ -96,8 +97,12 @@ static int on_taken (void *arg, uint32_t number)
     if (!shard) {
         log_error ("a shard cannot be opened and stands still", F_STR ("reason", error),
                    F_STR ("stage", self->stage->name), F_INT ("shard", number));
+        self->unopened_shard = number;
+        self->unopened_ms = clock_ms ();
         return -1;
     }
+    if (self->unopened_shard == number)
+        self->unopened_ms = 0;
     shard->touched = true;
     self->shards[number] = shard;
     self->announce_now = true;
@@ -133,6 +138,9 @@ static void take_commits (worker_t *self, int64_t now_ms)
 {
     for (commit_job_t *job; (job = committer_take (self->committer)) != NULL;) {
         shard_committed (job->owner, job, self->settings->commit_interval_ms, now_ms);
+        self->counts.commits += job->outcome == OUTCOME_OK;
+        self->counts.failed_commits += job->outcome != OUTCOME_OK;
+        self->counts.commit_ms += (uint64_t) job->took_ms;
         commit_job_destroy (&job);
         self->announce_now = true;
     }
@@ -240,7 +248,9 @@ worker_t *worker_new (const worker_settings_t *settings, const stage_t *stage, c
     self->partitions = partition_names_new ();
     self->watermark = watermark_new (self->partitions, settings->out_of_orderness_ms);
     self->committer = committer_new ();
-    if (open_sockets (self, error, error_size) != 0 || join_stage (self, error, error_size) != 0)
+    const status_source_t told = {self, worker_tell_readiness, worker_tell_metrics};
+    if (status_open (settings->status_listen, &told, &self->status, error, error_size) != 0 ||
+        open_sockets (self, error, error_size) != 0 || join_stage (self, error, error_size) != 0)
         goto failed;
     worker_connect_sinks (self);
     self->config = live_config_new (zsys_init (), settings->configd, self->name, self->incarnation,
@@ -267,6 +277,7 @@ void worker_destroy (worker_t **self_p)
     worker_t *self = *self_p;
     if (!self)
         return;
+    status_close (&self->status);
     committer_destroy (&self->committer);
     for (uint32_t i = 0; self->shards && i < self->layout.shard_count; i++) {
         if (self->shards[i])
@@ -277,6 +288,7 @@ void worker_destroy (worker_t **self_p)
     live_config_destroy (&self->config);
     for (uint32_t i = 0; i < self->sink_count; i++) {
         zsock_destroy (&self->sinks[i].socket);
+        free (self->sinks[i].endpoint);
         buffer_free (&self->sinks[i].frame);
     }
     for (uint32_t i = 0; i < self->ingestor_count; i++) {
@@ -368,6 +380,7 @@ static void turn (worker_t *self)
         step_ownership (self, now_ms);
     worker_resolve_ingestors (self, now_ms);
     worker_announce (self, now_ms);
+    status_turn (self->status, now_ms);
     beat_tick (&self->beat, now_ms);
 }
 

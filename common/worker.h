@@ -15,7 +15,7 @@
 #include "common/stage.h"
 
 typedef struct {
-    char *name, *state, *listen, *configd, *log_level, *log_format;
+    char *name, *state, *listen, *configd, *status_listen, *log_level, *log_format;
     settings_list_t ingestors, sinks;
     int64_t shards, commit_interval_ms, out_of_orderness_ms, beat_fd;
     bool allow_plain_tcp;

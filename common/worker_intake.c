@@ -13,11 +13,13 @@ static void apply_event (worker_t *self, shard_t *shard, const wire_row_t *row, 
     const live_scenario_t *scenario =
         row->scenario < self->frame_scenario_count ? self->frame_scenarios[row->scenario] : NULL;
     if (!scenario || !scenario->config) {
+        self->counts.skipped++;
         shard->counts.skipped += shard->stage->id == STAGE_METRICS;
         return;
     }
     bool counts_here = counting_stage (scenario->config, event->time_ms) == shard->stage->id;
     if (!scenario->active || !counting_stage_enabled (scenario->config, shard->stage->id)) {
+        self->counts.skipped++;
         shard->counts.skipped += counts_here;
         return;
     }
@@ -29,6 +31,8 @@ static void apply_event (worker_t *self, shard_t *shard, const wire_row_t *row, 
     event->action = row->action < ACTION_CUSTOM ? row->action
                                                 : self->frame_actions[row->action - ACTION_CUSTOM];
     apply_t applied = shard->stage->apply (shard->state, event);
+    self->counts.applied += applied == APPLY_COUNTED;
+    self->counts.late += applied == APPLY_LATE;
     shard->counts.counted += counts_here && applied == APPLY_COUNTED;
     shard->counts.late += counts_here && applied == APPLY_LATE;
 }
@@ -141,6 +145,7 @@ static void take_section (worker_t *self, const wire_header_t *header, const wir
         return;
     span_t tags[EVENT_TAGS_MAX];
     if (section->from < 0 || section->to < section->from || !rows_valid (self, section, tags)) {
+        self->counts.invalid++;
         log_error ("a section is not valid and was not applied",
                    F_SPAN ("partition", section->partition), F_SPAN ("sender", header->sender));
         return;
@@ -149,12 +154,14 @@ static void take_section (worker_t *self, const wire_header_t *header, const wir
     vector_entry_t entry = vector_get (&shard->applied, partition);
     vector_verdict_t verdict = vector_judge (entry, section->from, section->to, section->base);
     if (verdict == VECTOR_GAP) {
+        self->counts.gaps++;
         want_rewind (self, header, section, partition);
         return;
     }
     worker_rewind_t *rewind = find_rewind (self, section->shard, partition);
     if (rewind)
         remove_rewind (self, rewind);
+    self->counts.repeats += verdict == VECTOR_REPEAT;
     if (verdict == VECTOR_REPEAT)
         return;
     if (entry.next < section->base) {
@@ -162,6 +169,7 @@ static void take_section (worker_t *self, const wire_header_t *header, const wir
         begin_inexact (shard, section);
     }
     apply_rows (self, shard, section, entry.next);
+    self->counts.sections++;
     entry.next = section->to;
     if (section->greatest_to_ms > entry.greatest_ms)
         entry.greatest_ms = section->greatest_to_ms;

@@ -9,6 +9,7 @@
 #include "common/shard.h"
 #include "common/shard_owner.h"
 #include "common/state_layout.h"
+#include "common/status.h"
 #include "common/wire.h"
 #include "common/worker.h"
 
@@ -43,7 +44,20 @@ typedef struct {
     uint64_t redis_generation;
     buffer_t frame;       /* made and not yet taken by ZeroMQ */
     int64_t greeted_ms;
+    char *endpoint;       /* its name for people */
+    uint64_t acknowledged;/* answers that moved a pipe on, in this life */
+    uint64_t seen;        /* … as readiness last saw it */
+    stall_t stall;
 } worker_sink_t;
+
+/*  What this life of the process has done, for metrics and readiness; rows and sections that are applied again
+ *  after a rewind or with a shard taken back count again. */
+typedef struct {
+    uint64_t applied, late, skipped;             /* events */
+    uint64_t sections, gaps, repeats, invalid;   /* sections: applied, and not */
+    uint64_t commits, failed_commits, commit_ms; /* failed ones are tried again */
+    uint64_t results;                            /* chunks of results sent, repeats included */
+} worker_counts_t;
 
 typedef struct {
     char *endpoint;
@@ -87,6 +101,13 @@ struct worker {
     bool announce_now;
     int64_t announced_ms, resolved_ms, stepped_ms, advanced_ms;
     buffer_t announce_frame;
+
+    worker_counts_t counts;
+    status_t *status;
+    uint64_t seen_sections; /* as readiness last saw it */
+    stall_t intake_stall;
+    uint32_t unopened_shard; /* that could not be opened last … */
+    int64_t unopened_ms;     /* … at this time, or 0 */
 };
 
 /*  worker_intake.c */
@@ -101,5 +122,9 @@ void worker_send_results (worker_t *self, int64_t now_ms);
 /*  worker_announce.c */
 void worker_announce (worker_t *self, int64_t now_ms);
 void worker_resolve_ingestors (worker_t *self, int64_t now_ms);
+
+/*  worker_status.c: what /readyz and /metrics say; arg is the worker. */
+void worker_tell_readiness (void *arg, readiness_t *readiness, int64_t now_ms);
+void worker_tell_metrics (void *arg, counters_t *counters, int64_t now_ms);
 
 #endif

@@ -2,6 +2,7 @@
 #include "common/worker_parts.h"
 
 #include "common/log.h"
+#include "common/memory.h"
 
 enum { ACK_FRAMES_A_TURN = 256 };
 
@@ -15,6 +16,7 @@ void worker_connect_sinks (worker_t *self)
         zsock_set_linger (sink->socket, 0);
         if (zsock_connect (sink->socket, "%s", sinks.list[i]) != 0)
             log_error ("not an endpoint", F_STR ("sink", sinks.list[i]));
+        sink->endpoint = memory_copy_string (sinks.list[i], strlen (sinks.list[i]));
     }
     endpoint_list_free (&sinks);
 }
@@ -64,7 +66,9 @@ static void take_ack (worker_t *self, uint32_t index, const wire_ack_t *ack)
     shard_t *shard = ack->shard < self->layout.shard_count ? self->shards[ack->shard] : NULL;
     if (!shard || shard->epoch != ack->epoch)
         return;
+    size_t before = owed_pipe_bytes (shard->owed, index);
     owed_acknowledged (shard->owed, index, ack->executed);
+    self->sinks[index].acknowledged += owed_pipe_bytes (shard->owed, index) < before;
     if (ack->gap)
         owed_again (shard->owed, index, ack->expected);
 }
@@ -152,6 +156,7 @@ static uint32_t gather_chunks (worker_t *self, uint32_t index, buffer_t *results
                                     .body = chunk.body};
             wire_write_result (results, &result);
             owed_sent (shard->owed, index);
+            self->counts.results++;
             count++;
         }
     }

@@ -28,7 +28,8 @@ struct config_flow {
     int64_t now_ms;
     bool begin_unknown;
     int64_t refused_ms; /* when a refusal was last logged */
-    bool complete;      /* all documents were read once */
+    uint64_t revisions;
+    bool complete; /* all documents were read once */
     bool ready;
     bool refusing; /* at start: the first problem of a folder ends it */
     char refusal[1024];
@@ -118,6 +119,7 @@ static void on_revision (void *arg, const config_entry_t *entry)
     config_flow_t *self = arg;
     log_info ("revision", F_SPAN ("tenant", entry->tenant), F_SPAN ("scenario", entry->scenario),
               F_INT ("number", entry->number), F_STR ("active", entry->active ? "true" : "false"));
+    self->revisions++;
     config_publisher_update (self->publisher, entry);
 }
 
@@ -267,6 +269,17 @@ void config_flow_step (config_flow_t *self, int64_t now_ms, int64_t wall_ms)
 bool config_flow_ready (const config_flow_t *self)
 {
     return self->ready;
+}
+
+void config_flow_view (const config_flow_t *self, int64_t now_ms, config_view_t *view)
+{
+    *view = (config_view_t){.ready = self->ready,
+                            .is_mongo = self->mongo != NULL,
+                            .is_away = self->mongo && mongo_watch_is_away (self->mongo),
+                            .scenarios = registry_count (self->registry),
+                            .revisions = self->revisions};
+    source_table_count (self->table, &view->documents, &view->invalid);
+    config_publisher_applied (self->publisher, now_ms, &view->applied);
 }
 
 void config_flow_reload (config_flow_t *self)

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "configd/config_publisher.h"
 
 typedef struct {
     const char *state;         /* the state folder; revisions are kept in STATE/configd */
@@ -21,6 +22,14 @@ typedef struct {
 
 typedef struct config_flow config_flow_t;
 
+/*  How it stands, for status. */
+typedef struct {
+    bool ready, is_mongo, is_away; /* away: MongoDB did not answer last */
+    uint32_t documents, invalid, scenarios;
+    uint64_t revisions; /* told in this life */
+    config_applied_t applied;
+} config_view_t;
+
 /*  Opens everything; of a folder reads every file, and refuses to start on one that is not valid.
  *  NULL with a sysexits code in *code and a line in `error`. */
 config_flow_t *config_flow_new (const config_flow_options_t *options, int64_t now_ms,
@@ -33,6 +42,7 @@ void config_flow_wait (config_flow_t *self, long timeout_ms);
 void config_flow_step (config_flow_t *self, int64_t now_ms, int64_t wall_ms);
 /*  Is the whole config durable and published? Stays true. */
 bool config_flow_ready (const config_flow_t *self);
+void config_flow_view (const config_flow_t *self, int64_t now_ms, config_view_t *view);
 /*  Reads every file of the folder again (SIGHUP); a collection is always up to date. */
 void config_flow_reload (config_flow_t *self);
 

@@ -276,3 +276,18 @@ void config_publisher_step (config_publisher_t *self, int64_t now_ms, int64_t wa
     config_wire_write_message (&self->frame, span_of (CONFIG_TOPIC_ALL), &beacon);
     send_frame (self);
 }
+
+void config_publisher_applied (const config_publisher_t *self, int64_t now_ms,
+                               config_applied_t *applied)
+{
+    *applied = (config_applied_t){.sequence = self->sequence};
+    for (const subscriber_t *one = self->subscribers; one; one = one->hh.next) {
+        if (now_ms - one->heard_ms > SUBSCRIBER_SILENT_MS)
+            continue;
+        applied->processes++;
+        applied->behind +=
+            one->incarnation != self->incarnation || one->sequence != self->sequence;
+    }
+    if (applied->behind && self->updated_ms)
+        applied->behind_ms = now_ms - self->updated_ms;
+}

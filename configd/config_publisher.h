@@ -12,6 +12,13 @@
 
 typedef struct config_publisher config_publisher_t;
 
+/*  Who follows, and how far. */
+typedef struct {
+    uint64_t sequence;          /* published last */
+    uint32_t processes, behind; /* heard of lately; of these, those that have not applied it */
+    int64_t behind_ms;          /* how long ago it was published, where some have not; else 0 */
+} config_applied_t;
+
 /*  The i-th scenario of a snapshot; false past the last; an entry without a tenant is left out. */
 typedef bool (config_snapshot_t) (void *arg, uint32_t index, config_entry_t *entry);
 
@@ -35,5 +42,7 @@ void config_publisher_wait (config_publisher_t *self, int fd, long timeout_ms);
 /*  Answers requests (a bounded number), sends a beacon when it is time. Monotonic and wall clock
  *  in ms. */
 void config_publisher_step (config_publisher_t *self, int64_t now_ms, int64_t wall_ms);
+void config_publisher_applied (const config_publisher_t *self, int64_t now_ms,
+                               config_applied_t *applied);
 
 #endif

@@ -11,14 +11,16 @@
 #include "common/log.h"
 #include "common/memory.h"
 #include "common/settings.h"
+#include "common/status.h"
 #include "common/stop.h"
 #include "configd/config_flow.h"
+#include "configd/config_status.h"
 
 enum { WAIT_MS = 100, URL_BYTES_MAX = 4096 };
 
 typedef struct {
     char *scenarios_dir, *mongodb_url, *mongodb_url_file, *database, *collection;
-    char *state, *publish, *tenant, *scenario, *unknown, *log_level, *log_format;
+    char *state, *publish, *tenant, *scenario, *unknown, *status_listen, *log_level, *log_format;
     int64_t poll_ms, beat_fd;
 } configd_settings_t;
 
@@ -90,6 +92,7 @@ static const setting_t table[] = {
      .help = "scenarios that events come of, and no document: defaults runs them by all defaults, "
              "until there is one",
      .choices = "drop|defaults"},
+    STATUS_SETTING (configd_settings_t, status_listen),
     {.name = "log-level",
      .type = SETTING_CHOICE,
      FIELD (log_level),
@@ -161,7 +164,7 @@ static void check (configd_settings_t *settings)
         settings_fail (EX_USAGE, "--scenario-id is given without --tenant-id");
 }
 
-static void run (config_flow_t *flow, beat_t *beat)
+static void run (config_flow_t *flow, status_t *status, beat_t *beat)
 {
     bool told = false;
     while (!stop_requested ()) {
@@ -169,6 +172,7 @@ static void run (config_flow_t *flow, beat_t *beat)
         if (stop_take_reload ())
             config_flow_reload (flow);
         config_flow_step (flow, clock_ms (), clock_wall_ms ());
+        status_turn (status, clock_ms ());
         beat_tick (beat, clock_ms ());
         if (!told && config_flow_ready (flow)) {
             beat_say (beat, "ready");
@@ -207,7 +211,15 @@ int main (int argc, char **argv)
         settings_free (&program, &settings);
         settings_fail (code, "%s", error);
     }
-    run (flow, &beat);
+    status_t *status = NULL;
+    const status_source_t told = {flow, config_tell_readiness, config_tell_metrics};
+    if (status_open (settings.status_listen, &told, &status, error, sizeof error) != 0) {
+        config_flow_destroy (&flow);
+        settings_free (&program, &settings);
+        settings_fail (EX_UNAVAILABLE, "%s", error);
+    }
+    run (flow, status, &beat);
+    status_close (&status);
     config_flow_destroy (&flow);
     settings_free (&program, &settings);
     return EX_OK;

@@ -40,6 +40,7 @@ struct mongo_watch {
     pthread_t thread;
     bool running;
     atomic_bool stop;
+    atomic_bool away; /* set by the thread */
     int pipe[2]; /* read by mongo_watch_step, written by the thread */
     /* of the thread: */
     mongoc_client_t *client;
@@ -257,6 +258,7 @@ static bool follow (mongo_watch_t *self)
         }
         if (mongoc_change_stream_error_document (stream, &error, &reply)) {
             warn ("change stream lost: the scenarios are read again", &error);
+            atomic_store (&self->away, true);
             rest (self, self->pause_ms);
             break;
         }
@@ -284,6 +286,7 @@ static int has_streams (mongo_watch_t *self)
                        strcmp (bson_iter_utf8 (&iter, NULL), "isdbgrid") == 0;
         result = set || sharded;
     }
+    atomic_store (&self->away, result < 0);
     bson_destroy (&reply);
     bson_destroy (command);
     return result;
@@ -296,6 +299,7 @@ static void poll_documents (mongo_watch_t *self, bool try_stream_later)
     log_info ("scenarios are polled", F_INT ("every_ms", self->poll_ms));
     while (!atomic_load (&self->stop) && !(try_stream_later && clock_ms () >= end_ms)) {
         if (read_all (self) != 0) {
+            atomic_store (&self->away, true);
             rest (self, self->pause_ms);
             self->pause_ms =
                 self->pause_ms * 2 > PAUSE_MOST_MS ? PAUSE_MOST_MS : self->pause_ms * 2;
@@ -359,6 +363,7 @@ mongo_watch_t *mongo_watch_new (const char *url, const char *database, const cha
     self->listener = *listener;
     self->poll_ms = poll_ms;
     self->pause_ms = PAUSE_FIRST_MS;
+    atomic_store (&self->away, true);
     self->pipe[0] = self->pipe[1] = -1;
     self->client = new_client (url, error, error_size);
     if (!self->client)
@@ -411,6 +416,11 @@ void mongo_watch_destroy (mongo_watch_t **self_p)
     mongoc_cleanup ();
     free (self);
     *self_p = NULL;
+}
+
+bool mongo_watch_is_away (const mongo_watch_t *self)
+{
+    return atomic_load (&self->away);
 }
 
 int mongo_watch_fd (const mongo_watch_t *self)

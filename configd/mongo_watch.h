@@ -11,6 +11,7 @@
 #ifndef HOTPATH_MONGO_WATCH_H
 #define HOTPATH_MONGO_WATCH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "common/span.h"
@@ -36,6 +37,8 @@ void mongo_watch_destroy (mongo_watch_t **self_p);
 
 /*  The descriptor to poll for reading. */
 int mongo_watch_fd (const mongo_watch_t *self);
+/*  Did the server not answer when it was last asked (or not yet)? */
+bool mongo_watch_is_away (const mongo_watch_t *self);
 /*  Calls back for what was handed over. */
 void mongo_watch_step (mongo_watch_t *self);
 

@@ -6,7 +6,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-enum { WEEK_MS = 7 * 24 * 3600 * 1000, WORKERS_MAX = 64, SHARDS_MAX = 1024 };
+enum { WEEK_MS = 7 * 24 * 3600 * 1000, WORKERS_MAX = 64, PARTS = 6, SHARDS_MAX = 1024 };
 
 #define AT(field) .offset = offsetof (run_settings_t, field)
 #define TEXT(n, field, o, v, h)                                                                    \
@@ -108,6 +108,10 @@ const setting_t run_settings_table[] = {
           "events further ahead of their record are invalid"),
     TIME ("lead-max", lead_max_ms, "60s", 0, WEEK_MS,
           "how far reading runs ahead of the slowest shard"),
+    {.name = "status-port", .type = SETTING_INTEGER, AT (status_port), .otherwise = "0",
+     .value = "PORT", .most = 65535 - PARTS * WORKERS_MAX,
+     .help = "each part serves /livez, /readyz and /metrics on 127.0.0.1 from this port on, in the "
+             "order configd, sinks, scorers, profilers, metrics, ingestors; 0: none does"},
     CHOICE ("log-level", log_level, "info", "debug|info|warning|error", "least level logged"),
     CHOICE ("log-format", log_format, "logfmt", "logfmt|json", "form of log lines"),
     {.name = NULL},

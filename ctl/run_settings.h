@@ -13,7 +13,7 @@ typedef struct {
     char *scenarios_dir, *mongodb_url, *mongodb_url_file, *database, *collection;
     char *redis, *redis_file, *state, *tenant, *scenario, *key_prefix, *key_style;
     char *log_level, *log_format;
-    int64_t ingestors, scorers, profilers, metrics, sinks, shards;
+    int64_t ingestors, scorers, profilers, metrics, sinks, shards, status_port;
     int64_t commit_interval_ms, out_of_orderness_ms, idle_timeout_ms, max_hold_ms, max_skew_ms,
         max_future_ms, lead_max_ms, poll_interval_ms, redis_timeout_ms, redis_wait_ms,
         gather_timeout_ms;

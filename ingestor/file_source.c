@@ -283,6 +283,7 @@ static void do_destroy (source_t **base_p)
 }
 
 static const source_ops_t file_source_ops = {
+    .offsets_are_bytes = true,
     .destroy = do_destroy,
     .poll = do_poll,
     .partition_count = do_partition_count,

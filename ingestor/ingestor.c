@@ -309,6 +309,9 @@ ingestor_t *ingestor_new (const ingestor_settings_t *settings, char *error, size
     self->ledger.slot_count = owners_slot_count (self->owners);
     self->back_channel = zsock_new (ZMQ_PULL);
     *code = EX_UNAVAILABLE;
+    const status_source_t told = {self, ingestor_tell_readiness, ingestor_tell_metrics};
+    if (status_open (settings->status_listen, &told, &self->status, error, error_size) != 0)
+        goto failed;
     if (endpoint_bind (self->back_channel, settings->listen, settings->allow_plain_tcp, actual, error,
                        error_size) != 0)
         goto failed;
@@ -330,6 +333,7 @@ void ingestor_destroy (ingestor_t **self_p)
     ingestor_t *self = *self_p;
     if (!self)
         return;
+    status_close (&self->status);
     for (uint32_t i = 0; i < OWNERS_WORKERS_MAX; i++) {
         zsock_destroy (&self->workers[i].socket);
         buffer_free (&self->workers[i].frame);
@@ -344,6 +348,7 @@ void ingestor_destroy (ingestor_t **self_p)
     action_names_destroy (&self->actions);
     buffer_free (&self->sections);
     free (self->numbers);
+    free (self->marks);
     free (self);
     *self_p = NULL;
 }
@@ -377,6 +382,7 @@ static void turn (ingestor_t *self)
         commit (self);
         self->committed_ms = self->now_ms;
     }
+    status_turn (self->status, self->now_ms);
     beat_tick (&self->beat, self->now_ms);
 }
 

@@ -24,6 +24,7 @@ typedef struct {
     bool idle_advance, once, skip_lost_offsets, allow_plain_tcp;
     bool begin_unknown; /* events of unknown scenarios wait until configd begins them; else they are skipped */
     int64_t beat_fd;
+    const char *status_listen; /* HOST:PORT; NULL: none */
 } ingestor_settings_t;
 
 typedef struct ingestor ingestor_t;

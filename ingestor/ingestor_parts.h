@@ -7,6 +7,7 @@
 #include "common/beat.h"
 #include "common/endpoint.h"
 #include "common/live_config.h"
+#include "common/status.h"
 #include "ingestor/ingestor.h"
 #include "ingestor/offset_ledger.h"
 #include "ingestor/owners.h"
@@ -40,6 +41,12 @@ typedef struct {
     uint64_t dead[EVENT_REASON_COUNT];
     uint64_t wrong_types;
 } ingestor_counts_t;
+
+/*  What readiness last saw of a partition. */
+typedef struct {
+    int64_t applied;
+    stall_t stall; /* of what the slowest shard applies */
+} ingestor_mark_t;
 
 /*  The way to one worker. */
 typedef struct {
@@ -79,6 +86,13 @@ struct ingestor {
     int64_t sent_ms, emptied_ms, repeated_ms, told_ms, committed_ms, paced_ms;
     int64_t now_ms;          /* of this turn */
     buffer_t sections;       /* scratch */
+    uint64_t letters;        /* dead letters kept, those read again included */
+    uint64_t frames, blocks; /* sent to workers; times that a worker began to take nothing */
+    status_t *status;
+    ingestor_mark_t *marks;  /* by partition number */
+    uint32_t mark_count;
+    stall_t stall;
+    uint64_t seen_positions; /* their sum, as readiness last saw it */
 };
 
 /*  ingestor_route.c: a record becomes rows, a dead letter or a count. */
@@ -94,6 +108,10 @@ void ingestor_send_full (ingestor_t *self);
 void ingestor_send_due (ingestor_t *self);
 /*  Since when some worker has taken nothing (own clock, ms), or 0. */
 int64_t ingestor_blocked_since (const ingestor_t *self);
+
+/*  ingestor_status.c: what /readyz and /metrics say; arg is the ingestor. */
+void ingestor_tell_readiness (void *arg, readiness_t *readiness, int64_t now_ms);
+void ingestor_tell_metrics (void *arg, counters_t *counters, int64_t now_ms);
 
 /*  ingestor_pace.c: which partitions are idle, which must wait. */
 void ingestor_pace (ingestor_t *self);

@@ -37,6 +37,7 @@ static bool bury (ingestor_t *self, ledger_partition_t *partition, const source_
         partition->started = false;
         return false;
     }
+    self->letters++;
     if (first_reading (partition, record)) {
         self->counts.in++;
         self->counts.dead[reason]++;

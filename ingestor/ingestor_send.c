@@ -34,11 +34,14 @@ static bool flush_frame (ingestor_t *self, ingestor_worker_t *worker)
         return true;
     if (zmq_send (zsock_resolve (worker->socket), worker->frame.bytes, worker->frame.size,
                   ZMQ_DONTWAIT) < 0) {
-        if (!worker->blocked_since_ms)
+        if (!worker->blocked_since_ms) {
             worker->blocked_since_ms = self->now_ms;
+            self->blocks++;
+        }
         return false;
     }
     worker->blocked_since_ms = 0;
+    self->frames++;
     buffer_clear (&worker->frame);
     return true;
 }

@@ -7,6 +7,7 @@
 #include "common/settings.h"
 #include "common/stage.h"
 #include "common/state_layout.h"
+#include "common/status.h"
 #include "common/stop.h"
 #include "ingestor/file_dead_letters.h"
 #include "ingestor/file_source.h"
@@ -18,7 +19,7 @@ enum { LIST_INTERVAL_MS = 5000, CONNECT_MS_MAX = 10000, PATH_BYTES_MAX = 4096 };
 
 typedef struct {
     char *name, *listen, *configd, *state, *brokers, *topics, *group, *from, *dead_letters,
-        *dead_letters_topic, *lost, *unknown, *tenant, *scenario, *log_level, *log_format;
+        *dead_letters_topic, *lost, *unknown, *tenant, *scenario, *status_listen, *log_level, *log_format;
     settings_list_t files, extras, stages;
     int64_t shards, reader_index, reader_count, out_of_orderness_ms, idle_timeout_ms, max_hold_ms,
         max_skew_ms, max_future_ms, lead_max_ms, beat_fd;
@@ -86,6 +87,7 @@ static const setting_t table[] = {
     DURATION ("max-future", max_future_ms, "5m", "events further ahead of their record are invalid"),
     DURATION ("lead-max", lead_max_ms, "60s", "how far reading runs ahead of the slowest shard"),
     FLAG ("allow-plain-tcp", allow_plain_tcp, NULL, "listen on tcp beyond loopback unencrypted"),
+    STATUS_SETTING (main_settings_t, status_listen),
     CHOICE ("log-level", log_level, "info", "debug|info|warning|error", "least level logged"),
     CHOICE ("log-format", log_format, "logfmt", "logfmt|json", "form of log lines"),
     INTEGER ("beat-fd", beat_fd, "-1", -1, 1 << 20, "pipe to a supervisor (hotpath run sets it)"),
@@ -144,6 +146,7 @@ static ingestor_settings_t ingestor_part (const main_settings_t *settings)
         .skip_lost_offsets = strcmp (settings->lost, "skip") == 0,
         .allow_plain_tcp = settings->allow_plain_tcp,
         .beat_fd = settings->beat_fd,
+        .status_listen = settings->status_listen,
     };
 }
 

@@ -50,6 +50,7 @@ typedef struct {
 typedef struct source source_t;
 
 typedef struct {
+    bool offsets_are_bytes; /* else messages */
     void (*destroy) (source_t **self_p);
     /*  Waits at most timeout_ms for something and calls back; handles at most a bounded number of records. */
     void (*poll) (source_t *self, int timeout_ms);

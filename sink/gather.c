@@ -153,8 +153,10 @@ static void drop_lesser (gather_t *self, gather_key_t *key)
     for (uint32_t i = key->slot_count; i-- > 0;) {
         result_order_t most = order_of (key, key->slots[i]);
         most.shards = UINT32_MAX;
-        if (!result_order_replaces (&most, &key->order))
-            gather_drop_slot (self, key, i);
+        if (result_order_replaces (&most, &key->order))
+            continue;
+        self->lesser += key->slots[i]->dirty;
+        gather_drop_slot (self, key, i);
     }
 }
 
@@ -301,6 +303,7 @@ static bool may_publish (gather_t *self, gather_key_t *key, uint32_t at)
             replaces = false;
         }
     }
+    self->lesser += !replaces && !slot->skipped;
     if (!replaces)
         pass_over (self, slot);
     return replaces;
@@ -408,6 +411,11 @@ void gather_forget (gather_t *self, int64_t now_ms)
 size_t gather_bytes (const gather_t *self)
 {
     return self->bytes;
+}
+
+uint64_t gather_lesser_count (const gather_t *self)
+{
+    return self->lesser;
 }
 
 uint32_t gather_key_count (const gather_t *self)

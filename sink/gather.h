@@ -89,5 +89,7 @@ void gather_forget (gather_t *self, int64_t now_ms);
 /*  For gauges. */
 size_t gather_bytes (const gather_t *self);
 uint32_t gather_key_count (const gather_t *self);
+/*  Windows and parts not written since Redis has a greater one (or the same from this part). */
+uint64_t gather_lesser_count (const gather_t *self);
 
 #endif

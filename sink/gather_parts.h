@@ -20,6 +20,7 @@ struct gather {
     token_list_t done;
     size_t done_at; /* tokens before it are taken */
     size_t bytes;
+    uint64_t lesser;
     span_t *contents;
 };
 

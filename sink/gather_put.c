@@ -139,6 +139,7 @@ int gather_put (gather_t *self, const wire_results_t *frame, const chain_token_t
     if (!needless && !slot)
         slot = open_slot (self, key, frame, header->window_end_ms, at, now_ms);
     if (needless || !slot) {
+        self->lesser += !slot;
         token_list_add (&self->done, token);
         return 0;
     }

@@ -43,7 +43,8 @@ struct redis_writer {
     bool refused; /* the last attempt was refused for its password or database */
     int64_t retry_ms, backoff_ms, progress_ms, check_ms, marker_ms;
     bool check_queued;
-    uint64_t generation;
+    uint64_t generation, retries;
+    bool failing; /* since then nothing was written */
     int64_t client_id;
     char run_id[64];        /* as told last */
     char judged_run_id[64]; /* to which the generation belongs */
@@ -114,6 +115,8 @@ void redis_writer_destroy (redis_writer_t **self_p)
 static void fail (redis_writer_t *self, const char *reason, int64_t now_ms)
 {
     snprintf (self->error, sizeof self->error, "%s", reason);
+    self->retries++;
+    self->failing = true;
     disconnect (self);
     self->backoff_ms = self->backoff_ms ? self->backoff_ms * 2 : WRITER_BACKOFF_MIN_MS;
     if (self->backoff_ms > WRITER_BACKOFF_MAX_MS)
@@ -302,6 +305,8 @@ static void finish_job (redis_writer_t *self, redis_job_t *job, outcome_t outcom
     self->flight_bytes -= redis_job_bytes (job);
     redis_jobs_remove (&self->jobs, job);
     self->backoff_ms = 0;
+    if (job->kind == JOB_WRITE || self->jobs.count == 0)
+        self->failing = false;
     if (job->kind == JOB_WRITE || job->kind == JOB_READ)
         self->options.done (self->options.arg, job->tag, outcome, values, count);
     free (values);
@@ -522,6 +527,22 @@ short redis_writer_events (const redis_writer_t *self)
 bool redis_writer_connected (const redis_writer_t *self)
 {
     return self->state == STATE_READY;
+}
+
+bool redis_writer_failing (const redis_writer_t *self)
+{
+    return self->failing;
+}
+
+uint64_t redis_writer_retries (const redis_writer_t *self)
+{
+    return self->retries;
+}
+
+void redis_writer_waiting (const redis_writer_t *self, size_t *jobs, size_t *bytes)
+{
+    *jobs = self->jobs.count;
+    *bytes = self->jobs.bytes;
 }
 
 uint64_t redis_writer_generation (const redis_writer_t *self)

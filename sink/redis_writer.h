@@ -82,6 +82,11 @@ short redis_writer_events (const redis_writer_t *self);
 void redis_writer_work (redis_writer_t *self, int64_t now_ms);
 
 bool redis_writer_connected (const redis_writer_t *self);
+/*  Did it fail, or was it refused, since it last executed a write (or had none to execute)? */
+bool redis_writer_failing (const redis_writer_t *self);
+/*  For metrics: how often it failed so far; jobs that are not done, and their bytes. */
+uint64_t redis_writer_retries (const redis_writer_t *self);
+void redis_writer_waiting (const redis_writer_t *self, size_t *jobs, size_t *bytes);
 /*  Changes when Redis is another or empty; 0 before the first connection. */
 uint64_t redis_writer_generation (const redis_writer_t *self);
 

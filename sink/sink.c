@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "common/memory.h"
 #include "common/results.h"
+#include "common/status.h"
 #include "common/stop.h"
 #include "common/wire.h"
 #include "sink/ack_peers.h"
@@ -19,6 +20,7 @@
 #include "sink/result_chain.h"
 #include "sink/result_commands.h"
 #include "sink/result_lookup.h"
+#include "sink/sink_status.h"
 
 /*  What a job of the writer was for. */
 typedef struct {
@@ -39,6 +41,9 @@ struct sink {
     redis_writer_t *writer;
     ack_peers_t *peers;
     int64_t now_ms, swept_ms;
+    sink_counts_t counts;
+    sink_view_t view; /* for status */
+    status_t *status;
 };
 
 /*  ---- results come ---- */
@@ -75,6 +80,7 @@ static void take_body (sink_t *self, const wire_results_t *frame, const chain_to
     } else {
         result_chain_executed (self->chain, token);
     }
+    self->counts.unreadable += !valid;
     if (!valid)
         log_error ("a result cannot be read and is passed over", F_INT ("stage", frame->stage),
                    F_INT ("shard", token->shard), F_INT ("sequence", token->last));
@@ -85,7 +91,10 @@ static void take_result (sink_t *self, uint32_t peer, const wire_results_t *fram
 {
     chain_token_t token;
     span_t body;
-    switch (result_chain_take (self->chain, peer, frame, result, self->now_ms, &token, &body)) {
+    chain_verdict_t verdict =
+        result_chain_take (self->chain, peer, frame, result, self->now_ms, &token, &body);
+    self->counts.results[verdict]++;
+    switch (verdict) {
     case CHAIN_ACCEPT:
         take_body (self, frame, &token, body);
         break;
@@ -169,6 +178,8 @@ static void finish_window (sink_t *self, const sink_job_t *job, outcome_t outcom
         log_error ("a result cannot be written: is its key of another type? Delete it",
                    F_SPAN ("key", result_commands_key_name (self->commands, job->key)),
                    F_INT ("retry_ms", GATHER_RETRY_MS));
+    bool ranking = job->key->kind == RESULT_RANKING;
+    (ranking ? self->counts.rankings : self->counts.metrics)[outcome != OUTCOME_OK]++;
     gather_done (self->gather, job->key, outcome, self->now_ms);
 }
 
@@ -182,6 +193,7 @@ static void on_done (void *arg, void *tag, outcome_t outcome, const span_t *valu
     }
     switch (job->kind) {
     case JOB_PROFILE:
+        self->counts.profiles[outcome != OUTCOME_OK]++;
         result_chain_executed (self->chain, &job->token);
         break;
     case JOB_WINDOW:
@@ -235,6 +247,7 @@ static void put_windows (sink_t *self)
         CHECK (made == 0); /* gather_put read its metrics block */
         sink_job_t *job = memory_new (sizeof *job);
         job->kind = JOB_WINDOW;
+        self->counts.incomplete += !result.complete;
         job->key = result.key;
         redis_writer_put (self->writer, &prepare, &commands, job);
     }
@@ -277,6 +290,7 @@ static void turn (sink_t *self, bool take)
     put_windows (self);
     redis_writer_work (self->writer, self->now_ms);
     ack_peers_send (self->peers, self->chain, self->redis_generation);
+    status_turn (self->status, self->now_ms);
     beat_tick (&self->beat, self->now_ms);
     /* While nothing is taken nobody can be heard: silence then means nothing. */
     if (take && redis_writer_has_room (self->writer) && self->now_ms - self->swept_ms > 1000) {
@@ -339,6 +353,11 @@ sink_t *sink_new (const sink_options_t *options, char *error, size_t error_size,
                                            .done = on_done,
                                            .arg = self};
     self->writer = redis_writer_new (&writer);
+    self->view = (sink_view_t){&self->counts, self->writer, self->gather, &options->redis};
+    const status_source_t told = {&self->view, sink_tell_readiness, sink_tell_metrics};
+    *code = EX_UNAVAILABLE;
+    if (status_open (options->status_listen, &told, &self->status, error, error_size) != 0)
+        goto failed;
     outcome_t started = redis_writer_start (self->writer, options->redis_wait_ms);
     if (started != OUTCOME_OK) {
         snprintf (error, error_size,
@@ -348,7 +367,6 @@ sink_t *sink_new (const sink_options_t *options, char *error, size_t error_size,
         *code = started == OUTCOME_ERROR ? EX_CONFIG : EX_UNAVAILABLE;
         goto failed;
     }
-    *code = EX_UNAVAILABLE;
     if (listen_on (self, error, error_size) != 0)
         goto failed;
     self->now_ms = clock_ms ();
@@ -364,6 +382,7 @@ void sink_destroy (sink_t **self_p)
     sink_t *self = *self_p;
     if (!self)
         return;
+    status_close (&self->status);
     zsock_destroy (&self->intake);
     ack_peers_destroy (&self->peers, SINK_LINGER_MS);
     redis_writer_destroy (&self->writer);

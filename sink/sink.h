@@ -31,6 +31,7 @@ typedef struct {
     int64_t redis_timeout_ms, redis_wait_ms, gather_timeout_ms;
     const char *key_prefix;
     bool cluster_keys, allow_plain_tcp;
+    const char *status_listen; /* HOST:PORT; NULL: none */
     beat_t beat;
 } sink_options_t;
 

@@ -1,0 +1,57 @@
+#include "configd/config_status.h"
+
+#include <inttypes.h>
+#include "configd/config_flow.h"
+
+void config_tell_readiness (void *arg, readiness_t *readiness, int64_t now_ms)
+{
+    config_view_t view;
+    config_flow_view (arg, now_ms, &view);
+    readiness_say (readiness, view.ready, "config",
+                   view.ready ? "complete: %u documents, %u of them invalid"
+                              : "not complete yet: %u documents, %u of them invalid",
+                   view.documents, view.invalid);
+    /* Who follows runs on with what it has: that the source is away holds back changes only. */
+    if (view.is_mongo)
+        readiness_say (readiness, true, "mongodb", "%s",
+                       view.is_away ? "cannot be reached: changes do not come through" : "answers");
+    readiness_say (readiness, true, "processes", "%u follow, %u of them behind sequence %" PRIu64,
+                   view.applied.processes, view.applied.behind, view.applied.sequence);
+}
+
+void config_tell_metrics (void *arg, counters_t *counters, int64_t now_ms)
+{
+    config_view_t view;
+    config_flow_view (arg, now_ms, &view);
+    const struct {
+        counters_type_t type;
+        const char *name, *help;
+        double value;
+    } rows[] = {
+        {COUNTERS_GAUGE, "hotpath_config_complete", "Whether all documents were read once.",
+         view.ready},
+        {COUNTERS_GAUGE, "hotpath_config_documents", "Scenario documents.", view.documents},
+        {COUNTERS_GAUGE, "hotpath_config_invalid_documents",
+         "Documents that are not valid or in conflict: their last good config stays.",
+         view.invalid},
+        {COUNTERS_GAUGE, "hotpath_config_scenarios", "Scenarios known, active or not.",
+         view.scenarios},
+        {COUNTERS_COUNTER, "hotpath_config_revisions_total",
+         "Revisions published in this life of configd.", (double)view.revisions},
+        {COUNTERS_GAUGE, "hotpath_config_sequence", "Changes published in this life of configd.",
+         (double)view.applied.sequence},
+        {COUNTERS_GAUGE, "hotpath_config_processes", "Processes that follow this config.",
+         view.applied.processes},
+        {COUNTERS_GAUGE, "hotpath_config_processes_behind",
+         "Processes that have not applied the newest change.", view.applied.behind},
+        {COUNTERS_GAUGE, "hotpath_config_applied_lag_seconds",
+         "How long the newest change has not been applied by all; 0 where it is.",
+         (double)view.applied.behind_ms / 1000},
+        {COUNTERS_GAUGE, "hotpath_mongodb_reachable", "Whether MongoDB answered last.",
+         !view.is_away},
+    };
+    /* Of a folder nothing can be away. */
+    size_t count = sizeof rows / sizeof *rows - !view.is_mongo;
+    for (size_t i = 0; i < count; i++)
+        counters_single (counters, rows[i].type, rows[i].name, rows[i].help, rows[i].value);
+}

@@ -1,0 +1,13 @@
+/*  config_status: what configd says of its progress, and its metrics. Reads, and changes nothing.
+ */
+#ifndef HOTPATH_CONFIGD_CONFIG_STATUS_H
+#define HOTPATH_CONFIGD_CONFIG_STATUS_H
+
+#include "common/counters.h"
+#include "common/readiness.h"
+
+/*  arg is a config_flow_t. */
+void config_tell_readiness (void *arg, readiness_t *readiness, int64_t now_ms);
+void config_tell_metrics (void *arg, counters_t *counters, int64_t now_ms);
+
+#endif
