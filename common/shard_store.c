@@ -19,6 +19,8 @@ struct shard_store {
 /*  The epoch has a key of its own: a commit compares it before it changes anything. */
 static const char epoch_key[] = "epoch";
 
+enum { LARGE_COMMIT_BYTES = 1 << 20 };
+
 static int open_table (shard_store_t *self)
 {
     MDB_txn *txn;
@@ -33,28 +35,41 @@ static int open_table (shard_store_t *self)
     return mdb_txn_commit (txn);
 }
 
-shard_store_t *shard_store_open (const char *folder, char *error, size_t error_size)
+/*  An LMDB code; after a failure the environment is absent. */
+static int open_env (shard_store_t *self)
 {
-    shard_store_t *self = memory_new (sizeof *self);
-    self->folder = memory_copy_string (folder, strlen (folder));
-    self->map_bytes = SHARD_STORE_MAP_BYTES;
     int code = mdb_env_create (&self->env);
     if (!code)
         code = mdb_env_set_mapsize (self->env, self->map_bytes);
     /* NOLOCK: the shard's own lock keeps others out, and LMDB's would survive a kill. */
     if (!code)
-        code = mdb_env_open (self->env, folder, MDB_NOTLS | MDB_NOLOCK | MDB_NORDAHEAD, 0644);
+        code =
+            mdb_env_open (self->env, self->folder, MDB_NOTLS | MDB_NOLOCK | MDB_NORDAHEAD, 0644);
     if (!code)
         code = open_table (self);
     if (code) {
-        snprintf (error, error_size, "cannot open the store %s/data.mdb: %s", folder,
-                  mdb_strerror (code));
-        shard_store_close (&self);
-        return NULL;
+        if (self->env)
+            mdb_env_close (self->env);
+        self->env = NULL;
+        return code;
     }
     MDB_envinfo info;
     mdb_env_info (self->env, &info);
     self->map_bytes = info.me_mapsize;
+    return 0;
+}
+
+shard_store_t *shard_store_open (const char *folder, char *error, size_t error_size)
+{
+    shard_store_t *self = memory_new (sizeof *self);
+    self->folder = memory_copy_string (folder, strlen (folder));
+    self->map_bytes = SHARD_STORE_MAP_BYTES;
+    int code = open_env (self);
+    if (code) {
+        snprintf (error, error_size, "cannot open the store %s/data.mdb: %s", folder,
+                  mdb_strerror (code));
+        shard_store_close (&self);
+    }
     return self;
 }
 
@@ -79,7 +94,9 @@ int shard_store_load (shard_store_t *self,
     MDB_cursor *cursor = NULL;
     MDB_val key, value;
     int refused = 0;
-    int code = mdb_txn_begin (self->env, NULL, MDB_RDONLY, &txn);
+    int code = self->env ? 0 : open_env (self);
+    if (!code)
+        code = mdb_txn_begin (self->env, NULL, MDB_RDONLY, &txn);
     if (!code)
         code = mdb_cursor_open (txn, self->dbi, &cursor);
     while (!code && !refused && (code = mdb_cursor_get (cursor, &key, &value, MDB_NEXT)) == 0) {
@@ -114,7 +131,8 @@ static uint64_t read_epoch (MDB_txn *txn, MDB_dbi dbi)
 uint64_t shard_store_epoch (shard_store_t *self)
 {
     MDB_txn *txn;
-    if (mdb_txn_begin (self->env, NULL, MDB_RDONLY, &txn) != 0)
+    if ((!self->env && open_env (self) != 0) ||
+        mdb_txn_begin (self->env, NULL, MDB_RDONLY, &txn) != 0)
         return 0;
     uint64_t epoch = read_epoch (txn, self->dbi);
     mdb_txn_abort (txn);
@@ -159,7 +177,9 @@ static int apply (MDB_txn *txn, MDB_dbi dbi, const change_t *change)
 static int try_commit (shard_store_t *self, const change_set_t *changes, uint64_t epoch)
 {
     MDB_txn *txn;
-    int code = mdb_txn_begin (self->env, NULL, 0, &txn);
+    int code = self->env ? 0 : open_env (self);
+    if (!code)
+        code = mdb_txn_begin (self->env, NULL, 0, &txn);
     if (code)
         return code;
     if (read_epoch (txn, self->dbi) > epoch)
@@ -178,6 +198,16 @@ static int try_commit (shard_store_t *self, const change_set_t *changes, uint64_
     return mdb_txn_commit (txn);
 }
 
+/*  LMDB keeps the memory of the most pages that a transaction ever changed, for each environment:
+ *  with many shards, more than all their state. Only closing gives it back; the next commit opens it. */
+static void give_memory_back (shard_store_t *self, const change_set_t *changes)
+{
+    if (changes->log.size < LARGE_COMMIT_BYTES)
+        return;
+    mdb_env_close (self->env);
+    self->env = NULL;
+}
+
 outcome_t shard_store_commit (shard_store_t *self, const change_set_t *changes, uint64_t epoch,
                               char *error, size_t error_size)
 {
@@ -188,8 +218,10 @@ outcome_t shard_store_commit (shard_store_t *self, const change_set_t *changes, 
         self->map_bytes *= 2;
         code = try_commit (self, changes, epoch);
     }
-    if (!code)
+    if (!code) {
+        give_memory_back (self, changes);
         return OUTCOME_OK;
+    }
     if (code == EPERM) {
         snprintf (error, error_size, "the shard in %s has a newer owner", self->folder);
         return OUTCOME_ERROR;
@@ -197,6 +229,6 @@ outcome_t shard_store_commit (shard_store_t *self, const change_set_t *changes, 
     snprintf (error, error_size, "cannot commit to %s/data.mdb: %s", self->folder,
               mdb_strerror (code));
     bool may_pass = code == ENOSPC || code == EDQUOT || code == EIO || code == ENOMEM ||
-                    code == MDB_MAP_FULL;
+                    code == MDB_MAP_FULL || code == EMFILE || code == ENFILE;
     return may_pass ? OUTCOME_RETRY : OUTCOME_ERROR;
 }

@@ -3,7 +3,6 @@
  */
 #include "profiler/profile_json.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <yyjson.h>
@@ -11,7 +10,10 @@
 #include "common/check.h"
 #include "common/utf8.h"
 
-static void put_text (buffer_t *to, const char *text)
+enum { FEW_NAMES = 16 };
+
+/*  Inline, so that the sizes of literals are known. */
+static inline __attribute__ ((always_inline)) void put_text (buffer_t *to, const char *text)
 {
     buffer_append (to, text, strlen (text));
 }
@@ -19,8 +21,11 @@ static void put_text (buffer_t *to, const char *text)
 static void put_uint (buffer_t *to, uint64_t value)
 {
     char digits[24];
-    int size = snprintf (digits, sizeof digits, "%" PRIu64, value);
-    buffer_append (to, digits, (size_t)size);
+    size_t from = sizeof digits;
+    do
+        digits[--from] = (char)('0' + value % 10);
+    while (value /= 10);
+    buffer_append (to, digits + from, sizeof digits - from);
 }
 
 static void put_double (buffer_t *to, double value)
@@ -80,6 +85,16 @@ void profile_json_write_string (buffer_t *to, span_t text)
     put_text (to, "\"");
 }
 
+/*  At least `width` digits, with zeros before. */
+static void put_padded (buffer_t *to, int64_t value, int width)
+{
+    int64_t limit = 10;
+    for (int digits = 1; digits < width; digits++, limit *= 10)
+        if (value < limit)
+            put_text (to, "0");
+    put_uint (to, (uint64_t)value);
+}
+
 void profile_json_write_time (buffer_t *to, int64_t time_ms)
 {
     int64_t days = time_ms / 86400000, rest = time_ms % 86400000;
@@ -93,13 +108,21 @@ void profile_json_write_time (buffer_t *to, int64_t time_ms)
     int64_t day = of_year - (153 * month + 2) / 5 + 1;
     int64_t year = year_of_era + era * 400 + (month >= 10);
     month = month < 10 ? month + 3 : month - 9;
-    char text[64];
-    int size = snprintf (text, sizeof text,
-                         "\"%04" PRId64 "-%02" PRId64 "-%02" PRId64 "T%02" PRId64 ":%02" PRId64
-                         ":%02" PRId64 ".%03" PRId64 "Z\"",
-                         year, month, day, rest / 3600000, rest / 60000 % 60, rest / 1000 % 60,
-                         rest % 1000);
-    buffer_append (to, text, (size_t)size);
+    put_text (to, "\"");
+    put_padded (to, year, 4);
+    put_text (to, "-");
+    put_padded (to, month, 2);
+    put_text (to, "-");
+    put_padded (to, day, 2);
+    put_text (to, "T");
+    put_padded (to, rest / 3600000, 2);
+    put_text (to, ":");
+    put_padded (to, rest / 60000 % 60, 2);
+    put_text (to, ":");
+    put_padded (to, rest / 1000 % 60, 2);
+    put_text (to, ".");
+    put_padded (to, rest % 1000, 3);
+    put_text (to, "Z\"");
 }
 
 /*  ---- the object ---- */
@@ -112,6 +135,22 @@ typedef struct {
 static int compare_names (const void *a, const void *b)
 {
     return span_compare (((const named_count_t *)a)->name, ((const named_count_t *)b)->name);
+}
+
+/*  Most users have a few actions. */
+static void sort_names (named_count_t *list, uint32_t count)
+{
+    if (count > FEW_NAMES) {
+        qsort (list, count, sizeof *list, compare_names);
+        return;
+    }
+    for (uint32_t i = 1; i < count; i++) {
+        named_count_t one = list[i];
+        uint32_t at = i;
+        for (; at && compare_names (&list[at - 1], &one) > 0; at--)
+            list[at] = list[at - 1];
+        list[at] = one;
+    }
 }
 
 static void put_stats (buffer_t *to, const profile_json_t *what)
@@ -129,7 +168,7 @@ static void put_stats (buffer_t *to, const profile_json_t *what)
                 .count = profile_count_value (profile->counts[i]),
             };
     }
-    qsort (list, count, sizeof *list, compare_names);
+    sort_names (list, count);
     put_text (to, "\"stats\":{");
     for (uint32_t i = 0; i < count; i++) {
         put_text (to, "\"");
