@@ -61,3 +61,19 @@ def test_live(pipeline, tmp_path):
     assert {("acme", "later"), ("nobody", "nowhere")} <= set(expected.rankings)
     assert expected.counts["skipped"].keys() == {"inactive"}
     pipeline.assert_equals(expected)
+
+
+def test_several_readers_ask_for_the_same(pipeline, topic):
+    """Partitions of two ingestors meet the unknown at once, in front of two scorers."""
+    stream = maker.make(maker.Options(events=4_000, seed=152, partitions=4, unknown_share=0.2,
+                                      for_kafka=True, documents=maker.scenario_documents()[:2]))
+    made = topic(4)
+    made.produce(stream.kafka_records())
+    pipeline.write_scenarios(stream.documents[:1])      # the other runs by its defaults
+    pipeline.once(*made.arguments(pipeline), "--unknown-scenarios=defaults", "--ingestors", "2",
+                  "--scorers", "2")
+    expected = oracle.compute(stream.kafka_partitions(), stream.documents[:1],
+                              unknown_scenario="defaults")
+    assert len(expected.rankings) == 3, expected.rankings.keys()
+    assert not expected.counts["skipped"]
+    pipeline.assert_equals(expected)
