@@ -7,6 +7,7 @@
 #   make asan       unit and integration tests under address and undefined-behaviour sanitizers
 #   make tsan       unit tests under the thread sanitizer
 #   make fuzz       every decoder of outside bytes, FUZZ_SECONDS each (default 20)
+#   make chaos      random faults for SECONDS (60), from SEED (the time), then Redis against the oracle
 #   make bench      CPU microseconds an event, per process, beside the floor
 #   make clean      remove what was built (what deploy/setup.sh fetched stays)
 #
@@ -121,6 +122,12 @@ asan:
 tsan:
 	@deploy/setup.sh test
 	$(AGAIN) SANITIZE=thread unit
+
+SECONDS_OF_CHAOS = $(if $(filter command line environment override,$(origin SECONDS)),$(SECONDS),60)
+.PHONY: chaos
+chaos: all
+	@$(TEST_BIN) PYTHONPATH=tests build/venv/bin/python tests/integration/faults/chaos.py \
+	    --seconds $(SECONDS_OF_CHAOS) $(if $(SEED),--seed $(SEED))
 
 # --- Fuzzing -------------------------------------------------------------------------------------
 

@@ -156,6 +156,23 @@ def compute(partitions, documents, *, out_of_orderness_ms=5000, future_ms=300000
     return expected
 
 
+def events_of(partitions, documents, *, out_of_orderness_ms=5000, future_ms=300000):
+    """({(tenant, scenario): [Counted]}, {(tenant, scenario): Scenario}) for ranking_at ()."""
+    scenarios = {}
+    for document in documents:
+        parsed = parse_scenario(document)
+        scenarios[parsed.tenant, parsed.scenario] = parsed
+    valid, _ = _read_all(partitions, out_of_orderness_ms, future_ms, time.time() * 1000)
+    return _sort_out(valid, scenarios, "drop", None, None)[0], scenarios
+
+
+def ranking_at(events, scenario, end_ms):
+    """The Ranking of the window that ends at end_ms, a multiple of the scenario's slide."""
+    near = [counted for counted in events
+            if end_ms - scenario.hot.size_ms <= counted.event.time_ms < end_ms]
+    return _ranking(near, scenario, end_ms - 1)
+
+
 def _read_all(partitions, out_of_orderness_ms, future_ms, now_ms):
     valid, dead = [], []
     for name, records in partitions.items():

@@ -60,6 +60,14 @@ def compare(client, expected, *, prefix="", shards=16, exact=True):
     return _Comparison(client, expected, prefix, shards, exact).run()
 
 
+def ranking_differences(key, found, ranking):
+    """Differences between {item: score}, read from `key` at once, and the oracle's Ranking."""
+    comparison = _Comparison(None, None, "", 0, True)
+    comparison.check_members(key, found, ranking)
+    comparison.check_scores(key, found, ranking)
+    return comparison.differences
+
+
 class _Comparison:
     def __init__(self, client, expected, prefix, shards, exact):
         self.client = client
