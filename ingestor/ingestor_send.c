@@ -118,8 +118,10 @@ static uint32_t hand_out_partition (ingestor_t *self, uint32_t worker_number, ui
 {
     ledger_partition_t *partition = self->ledger.partitions[number];
     uint32_t count = 0;
-    /* Dead letters below the section's end come first. */
-    if (!partition || !partition->started ||
+    /* While a restart is due (it waits until every shard has an owner), the rows between what a new owner has
+     * and the position are not here: a section over them would call them empty. Dead letters below the
+     * section's end come first. */
+    if (!partition || !partition->started || partition->restart ||
         self->dead_letters->ops->pending (self->dead_letters, partition->source_index))
         return 0;
     for (uint32_t slot = 0; slot < owners_slot_count (self->owners); slot++) {
