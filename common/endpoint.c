@@ -16,6 +16,13 @@ static bool is_loopback (const char *endpoint)
     return false;
 }
 
+void endpoint_process_name (const char *kind, char *name, size_t size)
+{
+    char host[128] = "host";
+    gethostname (host, sizeof host - 1);
+    snprintf (name, size, "%s-%s-%ld", kind, host, (long) getpid ());
+}
+
 static void name_host (const char *bound, char *actual)
 {
     char host[256] = "localhost";
@@ -97,21 +104,47 @@ static int by_text (const void *a, const void *b)
     return strcmp (*(char *const *) a, *(char *const *) b);
 }
 
+/*  A name that DNS may give several addresses for: not a literal address, not ipc. */
+static bool has_name (const char *endpoint)
+{
+    const char *port = strrchr (endpoint, ':');
+    return strncmp (endpoint, "tcp://", 6) == 0 && port > endpoint + 6 && endpoint[6] != '[' &&
+           strspn (endpoint + 6, "0123456789.:") < strlen (endpoint + 6);
+}
+
+static void sort (settings_list_t *list)
+{
+    if (list->count)
+        qsort (list->list, list->count, sizeof *list->list, by_text);
+}
+
 settings_list_t endpoint_resolve (const settings_list_t *names)
 {
     settings_list_t list = {0};
     for (size_t i = 0; i < names->count; i++) {
-        const char *endpoint = names->list[i];
-        const char *port = strrchr (endpoint, ':');
-        bool has_name = strncmp (endpoint, "tcp://", 6) == 0 && port > endpoint + 6 &&
-                        endpoint[6] != '[' && strspn (endpoint + 6, "0123456789.:") < strlen (endpoint + 6);
-        if (has_name)
-            add_addresses (&list, endpoint);
+        if (has_name (names->list[i]))
+            add_addresses (&list, names->list[i]);
         else
-            add (&list, endpoint);
+            add (&list, names->list[i]);
     }
-    if (list.count)
-        qsort (list.list, list.count, sizeof *list.list, by_text);
+    sort (&list);
+    return list;
+}
+
+settings_list_t endpoint_resolve_fixed (const settings_list_t *names)
+{
+    settings_list_t list = {0};
+    for (size_t i = 0; i < names->count; i++) {
+        settings_list_t found = {0};
+        if (has_name (names->list[i]))
+            add_addresses (&found, names->list[i]);
+        if (found.count < 2)
+            add (&list, names->list[i]);
+        for (size_t at = 0; found.count > 1 && at < found.count; at++)
+            add (&list, found.list[at]);
+        endpoint_list_free (&found);
+    }
+    sort (&list);
     return list;
 }
 

@@ -20,10 +20,18 @@ int endpoint_bind (zsock_t *socket, const char *endpoint, bool allow_plain_tcp, 
  *  with ".suffix" (ipc, inproc). */
 void endpoint_beside (const char *endpoint, const char *suffix, char *beside);
 
+/*  KIND-HOST-PID: a name that no other process of the pipeline has. In a container the host's name is the
+ *  container's and the pid stays the same, so that a restarted container keeps its name. */
+void endpoint_process_name (const char *kind, char *name, size_t size);
+
 /*  Every address that the endpoints of `names` stand for now: tcp://NAME:PORT once per IPv4 address
  *  of NAME (IPv6 where it has none), sorted and distinct; others as they are. A name that does not resolve gives nothing (it may
  *  later). The caller empties the list with endpoint_list_free. Looks up DNS: may take a while. */
 settings_list_t endpoint_resolve (const settings_list_t *names);
+/*  As endpoint_resolve, for lists that are read once and whose order must be the same in every process: a
+ *  name of one address, or of none yet, stays a name, which ZeroMQ looks up again at each connection. So a
+ *  peer may come back at another address (a container made anew), and the order is that of the names. */
+settings_list_t endpoint_resolve_fixed (const settings_list_t *names);
 void endpoint_list_free (settings_list_t *list);
 
 #endif

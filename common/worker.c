@@ -1,7 +1,6 @@
 #include "common/worker.h"
 
 #include <sysexits.h>
-#include <unistd.h>
 
 #include "common/clock.h"
 #include "common/log.h"
@@ -209,13 +208,10 @@ static int open_sockets (worker_t *self, char *error, size_t error_size)
 
 static void name_process (worker_t *self)
 {
-    char host[128] = "host";
-    gethostname (host, sizeof host - 1);
     if (self->settings->name)
         snprintf (self->name, sizeof self->name, "%s", self->settings->name);
     else
-        snprintf (self->name, sizeof self->name, "%s-%s-%ld", self->stage->name, host,
-                  (long) getpid ());
+        endpoint_process_name (self->stage->name, self->name, sizeof self->name);
 }
 
 static int join_stage (worker_t *self, char *error, size_t error_size)

@@ -24,7 +24,7 @@ enum {
     WORKER_GREETING_MS = 1000,
     WORKER_ANNOUNCE_MS = 1000,
     WORKER_ANNOUNCE_LEAST_MS = 100,    /* announces at every change, but not more often */
-    WORKER_RESOLVE_MS = 10000,
+    WORKER_RESOLVE_MS = 1000, /* a new ingestor reads nothing before all workers know it */
     WORKER_CONFIG_WAIT_MS = 5000,      /* for the config that a frame was made with */
     WORKER_REWINDS_MAX = 65536,
     WORKER_DRAIN_MS = 30000,

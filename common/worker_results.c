@@ -8,7 +8,7 @@ enum { ACK_FRAMES_A_TURN = 256 };
 
 void worker_connect_sinks (worker_t *self)
 {
-    settings_list_t sinks = endpoint_resolve (&self->settings->sinks);
+    settings_list_t sinks = endpoint_resolve_fixed (&self->settings->sinks);
     for (size_t i = 0; i < sinks.count && i < WORKER_SINKS_MAX; i++) {
         worker_sink_t *sink = &self->sinks[self->sink_count++];
         sink->socket = zsock_new (ZMQ_PUSH);

@@ -71,7 +71,7 @@ packages_of () {    # mode
     [ "$os_version" = 12 ] || printf '%s\n' libyyjson-dev
     case $1 in
     test)
-        printf '%s\n' python3-venv
+        printf '%s\n' python3-venv iproute2
         java_is_new_enough || printf '%s\n' default-jre-headless
         command -v mvn > /dev/null || printf '%s\n' maven
         ;;

@@ -42,6 +42,8 @@ static void on_assigned (void *arg, uint32_t source_index)
 {
     ledger_partition_t *partition = own_partition (arg, source_index);
     partition->owned = true;
+    /* What was committed under the former assignment may have been refused, and its retry dropped. */
+    partition->committed = -1;
     partition->started = false;
     partition->stopped = false;
     partition->source_paused = false;

@@ -35,6 +35,9 @@ static const kafka_default_t defaults[] = {
     {"auto.offset.reset", "error", true},
     {"enable.partition.eof", "true", true},
     {"partition.assignment.strategy", "cooperative-sticky", true},
+    /* One that is killed gives its partitions back after this. Heartbeats come from a thread of
+     * their own, whatever the reading waits for. */
+    {"session.timeout.ms", "10000", false},
     {"isolation.level", "read_committed", false},
     {"client.id", "hotpath-ingestor", false},
     {"topic.metadata.refresh.interval.ms", "5000", false},

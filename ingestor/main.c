@@ -3,7 +3,9 @@
 #include <sysexits.h>
 #include <czmq.h>
 
+#include "common/endpoint.h"
 #include "common/log.h"
+#include "common/memory.h"
 #include "common/settings.h"
 #include "common/stage.h"
 #include "common/state_layout.h"
@@ -72,7 +74,8 @@ static const setting_t table[] = {
      .otherwise = "scorer,profiler,metrics", .value = "STAGE,...", .help = "stages to hand out to"},
     TEXT ("listen", listen, "tcp://127.0.0.1:*", "ENDPOINT", "where workers announce themselves"),
     TEXT ("configd", configd, NULL, "ENDPOINT", "where configd publishes"),
-    TEXT ("name", name, "ingestor-0", "NAME", "name of this process, unique among the ingestors"),
+    TEXT ("name", name, NULL, "NAME",
+          "name of this process, unique among the ingestors; by default ingestor, host and pid"),
     INTEGER ("reader-index", reader_index, "0", 0, 1023, "files: which of the ingestors this is"),
     INTEGER ("reader-count", reader_count, "1", 1, 1024, "files: how many ingestors there are"),
     DURATION ("max-out-of-orderness", out_of_orderness_ms, "5s",
@@ -122,6 +125,16 @@ static void check (const main_settings_t *settings)
         settings_fail (EX_USAGE, "either --file or --brokers is needed, and not both (see --help)");
     if (settings->scenario && !settings->tenant)
         settings_fail (EX_USAGE, "--scenario-id needs --tenant-id");
+}
+
+/*  Two of one name would take each other for an older life: their lists, idleness and rewinds would mix. */
+static void name_process (main_settings_t *settings)
+{
+    char name[256];
+    if (settings->name)
+        return;
+    endpoint_process_name ("ingestor", name, sizeof name);
+    settings->name = memory_copy_string (name, strlen (name));
 }
 
 static ingestor_settings_t ingestor_part (const main_settings_t *settings)
@@ -204,6 +217,7 @@ int main (int argc, char **argv)
     main_settings_t settings = {0};
     settings_load (&program, argc, argv, &settings);
     check (&settings);
+    name_process (&settings);
     log_level_t level;
     log_level_parse (settings.log_level, &level);
     log_start (settings.name, level, strcmp (settings.log_format, "json") == 0);
