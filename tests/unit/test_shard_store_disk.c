@@ -294,13 +294,42 @@ static void a_full_disk (void **state)
     shard_store_close (&store);
 }
 
+/*  A large commit closes the environment: what comes next finds all of it, and still guards the
+ * epoch. */
+static void large (void **state)
+{
+    enum { COUNT = 3000, VALUE_BYTES = 1000 };
+    shard_store_t *store = open_store (*state);
+    char error[256];
+    uint8_t value[VALUE_BYTES] = {0};
+    change_set_t changes = {0};
+    for (uint8_t round = 1; round <= 3; round++) {
+        memset (value, round, sizeof value);
+        for (uint32_t i = 0; i < COUNT; i++)
+            change_set_put (&changes, &i, sizeof i, value, sizeof value);
+        commit (store, &changes, round);
+    }
+    assert_int_equal (shard_store_epoch (store), 3);
+    change_set_put (&changes, "small", 5, "1", 1);
+    assert_int_equal (shard_store_commit (store, &changes, 2, error, sizeof error), OUTCOME_ERROR);
+    commit (store, &changes, 4);
+    buffer_t all = {0};
+    assert_int_equal (shard_store_load (store, append, &all, error, sizeof error), 0);
+    assert_int_equal (all.size,
+                      COUNT * (sizeof (uint32_t) + 1 + VALUE_BYTES + 1) + strlen ("small=1 "));
+    for (size_t at = sizeof (uint32_t) + 1; at < 2 * VALUE_BYTES; at += VALUE_BYTES + 6)
+        assert_int_equal (all.bytes[at], 3);
+    buffer_free (&all);
+    shard_store_close (&store);
+}
+
 #define ON_DISK(test) cmocka_unit_test_setup_teardown (test, temp_folder_make, temp_folder_remove)
 
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        ON_DISK (kept),       ON_DISK (older_epochs), ON_DISK (refused_record), ON_DISK (no_store),
-        ON_DISK (as_a_model), ON_DISK (grows),        ON_DISK (a_full_disk),
+        ON_DISK (kept),     ON_DISK (large),      ON_DISK (older_epochs), ON_DISK (refused_record),
+        ON_DISK (no_store), ON_DISK (as_a_model), ON_DISK (grows),        ON_DISK (a_full_disk),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
