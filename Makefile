@@ -7,6 +7,7 @@
 #   make asan       unit and integration tests under address and undefined-behaviour sanitizers
 #   make tsan       unit tests under the thread sanitizer
 #   make fuzz       every decoder of outside bytes, FUZZ_SECONDS each (default 20)
+#   make faults     a few rounds of random faults as tests (2 minutes)
 #   make chaos      random faults for SECONDS (60), from SEED (the time), then Redis against the oracle
 #   make bench      CPU microseconds an event, per process, beside the floor
 #   make clean      remove what was built (what deploy/setup.sh fetched stays)
@@ -124,7 +125,11 @@ tsan:
 	$(AGAIN) SANITIZE=thread unit
 
 SECONDS_OF_CHAOS = $(if $(filter command line environment override,$(origin SECONDS)),$(SECONDS),60)
-.PHONY: chaos
+# Not in `test`: what random faults meet differs from run to run.
+.PHONY: faults chaos
+faults: all
+	@$(TEST_BIN) tests/run.sh --pytest integration/faults
+
 chaos: all
 	@$(TEST_BIN) PYTHONPATH=tests build/venv/bin/python tests/integration/faults/chaos.py \
 	    --seconds $(SECONDS_OF_CHAOS) $(if $(SEED),--seed $(SEED))
