@@ -181,8 +181,11 @@ hash_of () {            # file or literal...
 # by an apt of our own, with its own sources, lists and cache.
 ensure_yyjson () {
     [ "$os_version" = 12 ] || return 0
-    local apt=$deps/apt key mirror=${HOTPATH_DEBIAN_MIRROR:-http://deb.debian.org/debian}
-    local architecture
+    local apt=$deps/apt key mirror architecture
+    # From where this machine has its own packages.
+    mirror=${HOTPATH_DEBIAN_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' |
+        awk '/\/debian\/?$/ && !found { found = $1 } END { print found }')}
+    [ -n "$mirror" ] || die "no Debian mirror in apt's sources: set HOTPATH_DEBIAN_MIRROR to one"
     architecture=$(dpkg --print-architecture)
     key=$(hash_of yyjson trixie "$architecture" 1)
     if stamp_is_fresh yyjson "$key" && [ -e "$deps/usr/include/yyjson.h" ]; then
