@@ -163,9 +163,10 @@ static void set_value (const setting_t *setting, void *settings, const char *tex
 
 static void print_help (const settings_program_t *program)
 {
-    printf ("usage: %s [settings]%s\n%s\n\nsettings (each also as an environment variable: "
+    printf ("usage: %s [settings]%s%s\n%s\n\nsettings (each also as an environment variable: "
             "--log-level as HOTPATH_LOG_LEVEL; a flag beats it):\n",
-            program->program, program->operands ? " [FILE...]" : "", program->summary);
+            program->program, program->operands ? " " : "",
+            program->operands ? program->operands : "", program->summary);
     for (const setting_t *s = program->table; s->name; s++) {
         char flag[512], variable[128];
         environment_name (s, "", variable, sizeof variable);

@@ -45,7 +45,7 @@ typedef struct {
     const char *program;  /* "hotpath-scorer" */
     const char *summary;  /* one sentence */
     const setting_t *table;
-    bool operands;        /* takes operands (file names) after the flags */
+    const char *operands; /* what comes beside the flags, for the help: "[NAME...]"; NULL: nothing may */
 } settings_program_t;
 
 /*  Fills *settings (a zeroed struct) from argv and the environment. Returns the index of the first operand

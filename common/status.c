@@ -1,6 +1,7 @@
 #include "common/status.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -9,10 +10,12 @@
 #include "common/http_status.h"
 #include "common/log.h"
 #include "common/memory.h"
+#include "common/status_note.h"
 #include "common/stop.h"
 
 struct status {
     http_status_t *http;
+    status_noted_t *noted;
     status_source_t source;
     readiness_t readiness;
     counters_t *counters;
@@ -21,13 +24,44 @@ struct status {
     bool ready;
 };
 
-int status_open (const char *listen, const status_source_t *source, status_t **made, char *error,
-                 size_t error_size)
+/*  The address that others reach it by: HOST is this host's name where it listens on all. */
+static void find_address (const char *listen, uint16_t port, char *address, size_t size)
+{
+    char host[STATUS_NOTE_TEXT_MAX - 8];
+    const char *colon = strrchr (listen, ':');
+    snprintf (host, sizeof host, "%.*s", (int)(colon - listen), listen);
+    if (strcmp (host, "0.0.0.0") == 0 || strcmp (host, "[::]") == 0 || strcmp (host, "*") == 0)
+        gethostname (host, sizeof host);
+    host[sizeof host - 1] = '\0';
+    snprintf (address, size, "%s:%u", host, port);
+}
+
+/*  One that cannot be noted is served nevertheless. */
+static void put_note (status_t *self, const status_settings_t *settings,
+                      const status_process_t *process)
+{
+    char folder[PATH_MAX], error[PATH_MAX + 256];
+    status_note_t note = {.pid = (long)getpid (), .given = process->given};
+    if (!settings->notes && !process->state)
+        return;
+    snprintf (folder, sizeof folder, "%s%s", settings->notes ? settings->notes : process->state,
+              settings->notes ? "" : "/status");
+    snprintf (note.name, sizeof note.name, "%s", process->name);
+    snprintf (note.kind, sizeof note.kind, "%s", process->kind);
+    find_address (settings->listen, http_status_port (self->http), note.address,
+                  sizeof note.address);
+    self->noted = status_note_put (folder, &note, error, sizeof error);
+    if (!self->noted)
+        log_warning ("`hotpath status` will not find this process", F_STR ("reason", error));
+}
+
+int status_open (const status_settings_t *settings, const status_process_t *process,
+                 const status_source_t *source, status_t **made, char *error, size_t error_size)
 {
     *made = NULL;
-    if (!listen || !*listen)
+    if (!settings->listen || !*settings->listen)
         return 0;
-    http_status_t *http = http_status_new (listen, error, error_size);
+    http_status_t *http = http_status_new (settings->listen, error, error_size);
     if (!http)
         return -1;
     status_t *self = memory_new (sizeof *self);
@@ -36,7 +70,8 @@ int status_open (const char *listen, const status_source_t *source, status_t **m
     self->counters = counters_new ();
     self->started_wall_ms = clock_wall_ms ();
     self->readiness_ms = self->metrics_ms = INT64_MIN / 2;
-    log_info ("status is served", F_STR ("listen", listen),
+    put_note (self, settings, process);
+    log_info ("status is served", F_STR ("listen", settings->listen),
               F_INT ("port", http_status_port (http)));
     *made = self;
     return 0;
@@ -47,6 +82,7 @@ void status_close (status_t **self_p)
     status_t *self = *self_p;
     if (!self)
         return;
+    status_note_remove (&self->noted);
     http_status_destroy (&self->http);
     counters_destroy (&self->counters);
     readiness_free (&self->readiness);

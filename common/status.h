@@ -6,6 +6,7 @@
 #ifndef HOTPATH_STATUS_H
 #define HOTPATH_STATUS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "common/counters.h"
@@ -23,18 +24,38 @@ typedef struct {
 
 typedef struct status status_t;
 
-/*  The setting that every executable has: `field` is a char *. */
-#define STATUS_SETTING(struct_type, field)                                                         \
+/*  Where it is served, and where that is noted (status_note.h). */
+typedef struct {
+    char *listen; /* HOST:PORT, port 0: any; NULL or empty: not at all */
+    char *notes;  /* folder; NULL: it is not noted */
+} status_settings_t;
+
+/*  The settings that every executable has: `field` is a status_settings_t. */
+#define STATUS_SETTINGS(struct_type, field)                                                        \
+    {.name = "status-listen",                                                                      \
+     .type = SETTING_TEXT,                                                                         \
+     .offset = offsetof (struct_type, field.listen),                                               \
+     .value = "HOST:PORT",                                                                         \
+     .help = "serve /livez, /readyz and /metrics there, to everybody; port 0: a free one; by "     \
+             "default nowhere"},                                                                   \
     {                                                                                              \
-        .name = "status-listen", .type = SETTING_TEXT, .offset = offsetof (struct_type, field),    \
-        .value = "HOST:PORT",                                                                      \
-        .help = "serve /livez, /readyz and /metrics there, to everybody; by default nowhere"       \
+        .name = "status-notes", .type = SETTING_TEXT,                                              \
+        .offset = offsetof (struct_type, field.notes), .value = "DIR",                             \
+        .help = "folder where that address is noted, for `hotpath status`; by default "            \
+                "STATE/status"                                                                     \
     }
 
-/*  Listens on `listen`; where that is NULL or empty *made is NULL, which the others take. -1 with a
+/*  Who serves it. */
+typedef struct {
+    const char *kind, *name; /* "scorer", "scorer-0" */
+    bool given;              /* the name was a setting: other processes expect one of it */
+    const char *state;       /* where notes go by default, or NULL */
+} status_process_t;
+
+/*  Listens as `settings` say; where they do not, *made is NULL, which the others take. -1 with a
  * sentence in error. Before the first turn the process is alive and not ready. */
-int status_open (const char *listen, const status_source_t *source, status_t **made, char *error,
-                 size_t error_size);
+int status_open (const status_settings_t *settings, const status_process_t *process,
+                 const status_source_t *source, status_t **made, char *error, size_t error_size);
 void status_close (status_t **self_p);
 /*  The loop turned (monotonic clock); tells what is due. */
 void status_turn (status_t *self, int64_t now_ms);

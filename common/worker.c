@@ -36,7 +36,7 @@ const setting_t worker_settings_table[] = {
      .most = 86400000},
     {.name = "allow-plain-tcp", .type = SETTING_FLAG, .offset = FIELD (allow_plain_tcp),
      .help = "listen on tcp beyond loopback without encryption"},
-    STATUS_SETTING (worker_settings_t, status_listen),
+    STATUS_SETTINGS (worker_settings_t, status),
     {.name = "log-level", .type = SETTING_CHOICE, .offset = FIELD (log_level), .otherwise = "info",
      .help = "least level logged", .choices = "debug|info|warning|error"},
     {.name = "log-format", .type = SETTING_CHOICE, .offset = FIELD (log_format),
@@ -245,7 +245,8 @@ worker_t *worker_new (const worker_settings_t *settings, const stage_t *stage, c
     self->watermark = watermark_new (self->partitions, settings->out_of_orderness_ms);
     self->committer = committer_new ();
     const status_source_t told = {self, worker_tell_readiness, worker_tell_metrics};
-    if (status_open (settings->status_listen, &told, &self->status, error, error_size) != 0 ||
+    const status_process_t process = {stage->name, self->name, settings->name != NULL, settings->state};
+    if (status_open (&settings->status, &process, &told, &self->status, error, error_size) != 0 ||
         open_sockets (self, error, error_size) != 0 || join_stage (self, error, error_size) != 0)
         goto failed;
     worker_connect_sinks (self);
@@ -433,7 +434,7 @@ int worker_main (const stage_t *stage, const char *summary, int argc, char **arg
 {
     char program_name[64], error[512];
     snprintf (program_name, sizeof program_name, "hotpath-%s", stage->name);
-    const settings_program_t program = {program_name, summary, worker_settings_table, false};
+    const settings_program_t program = {program_name, summary, worker_settings_table, NULL};
     worker_settings_t settings = {0};
     settings_load (&program, argc, argv, &settings);
     need (settings.state, "state");

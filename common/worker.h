@@ -13,9 +13,11 @@
 
 #include "common/settings.h"
 #include "common/stage.h"
+#include "common/status.h"
 
 typedef struct {
-    char *name, *state, *listen, *configd, *status_listen, *log_level, *log_format;
+    char *name, *state, *listen, *configd, *log_level, *log_format;
+    status_settings_t status;
     settings_list_t ingestors, sinks;
     int64_t shards, commit_interval_ms, out_of_orderness_ms, beat_fd;
     bool allow_plain_tcp;

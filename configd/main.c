@@ -20,7 +20,8 @@ enum { WAIT_MS = 100, URL_BYTES_MAX = 4096 };
 
 typedef struct {
     char *scenarios_dir, *mongodb_url, *mongodb_url_file, *database, *collection;
-    char *state, *publish, *tenant, *scenario, *unknown, *status_listen, *log_level, *log_format;
+    char *state, *publish, *tenant, *scenario, *unknown, *log_level, *log_format;
+    status_settings_t status;
     int64_t poll_ms, beat_fd;
 } configd_settings_t;
 
@@ -92,7 +93,7 @@ static const setting_t table[] = {
      .help = "scenarios that events come of, and no document: defaults runs them by all defaults, "
              "until there is one",
      .choices = "drop|defaults"},
-    STATUS_SETTING (configd_settings_t, status_listen),
+    STATUS_SETTINGS (configd_settings_t, status),
     {.name = "log-level",
      .type = SETTING_CHOICE,
      FIELD (log_level),
@@ -212,8 +213,9 @@ int main (int argc, char **argv)
         settings_fail (code, "%s", error);
     }
     status_t *status = NULL;
+    const status_process_t process = {"configd", "configd", true, settings.state};
     const status_source_t told = {flow, config_tell_readiness, config_tell_metrics};
-    if (status_open (settings.status_listen, &told, &status, error, sizeof error) != 0) {
+    if (status_open (&settings.status, &process, &told, &status, error, sizeof error) != 0) {
         config_flow_destroy (&flow);
         settings_free (&program, &settings);
         settings_fail (EX_UNAVAILABLE, "%s", error);

@@ -29,6 +29,7 @@ typedef struct {
     int beat_fd, words_fd; /* our ends, or -1 */
     lines_t beats, words;
     int64_t heard_ms; /* last time that anything came, or its start */
+    int64_t started_ms;
     int64_t again_ms; /* when to start it again, or 0 */
     bool heard, ready, was_ready, done, silent;
     uint32_t lives;
@@ -266,23 +267,28 @@ void children_start (children_t *self, uint32_t index)
     close (words[1]);
     child->beat_fd = beat[0];
     child->words_fd = words[0];
-    child->heard_ms = clock_ms ();
+    child->started_ms = child->heard_ms = clock_ms ();
     child->again_ms = 0;
     child->lives++;
     child->heard = child->ready = child->done = child->silent = false;
     child->last_words[0] = '\0';
 }
 
-int children_restart (children_t *self, uint32_t index)
+int children_restart (children_t *self, uint32_t index, bool ended_well)
 {
     child_t *child = &self->list[index];
     int64_t now_ms = clock_ms ();
-    int64_t delay_ms = restart_policy_next (&child->policy, now_ms);
+    bool is_death = !ended_well || now_ms - child->started_ms < CHILDREN_HARDLY_LIVED_MS;
+    int64_t delay_ms = is_death ? restart_policy_next (&child->policy, now_ms) : 0;
     if (delay_ms < 0)
         return -1;
     child->again_ms = now_ms + delay_ms;
-    log_warning ("a process died and is started again", F_STR ("process", child->plan->name),
-                 F_INT ("in_ms", delay_ms), F_INT ("lives", child->lives));
+    if (is_death)
+        log_warning ("a process died and is started again", F_STR ("process", child->plan->name),
+                     F_INT ("in_ms", delay_ms), F_INT ("lives", child->lives));
+    else
+        log_info ("a process was told to end and is started again",
+                  F_STR ("process", child->plan->name), F_INT ("lives", child->lives));
     return 0;
 }
 

@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include "common/settings.h"
+#include "ctl/restart.h"
 #include "ctl/run.h"
+#include "ctl/status.h"
 
 static const struct {
     const char *name;
@@ -14,6 +16,8 @@ static const struct {
     const char *summary;
 } subcommands[] = {
     {"run", run_main, "start the whole pipeline on this machine, and supervise it"},
+    {"status", status_main, "what every process does, and what is wrong"},
+    {"restart", restart_main, "restart processes one after the other, each once all are ready"},
 };
 
 enum { SUBCOMMAND_COUNT = sizeof subcommands / sizeof *subcommands };

@@ -92,9 +92,11 @@ static void judge_end (run_t *self, uint32_t index, const child_end_t *end)
               "again "
               "with the same input");
     } else {
-        log_warning ("a process ended", F_STR ("process", child->name), F_INT ("exit", end->code),
-                     F_INT ("signal", end->signal));
-        if (children_restart (self->children, index) != 0)
+        bool ended_well = end->code == EX_OK;
+        if (!ended_well)
+            log_warning ("a process ended", F_STR ("process", child->name),
+                         F_INT ("exit", end->code), F_INT ("signal", end->signal));
+        if (children_restart (self->children, index, ended_well) != 0)
             fail (self, end->code == EX_UNAVAILABLE ? EX_UNAVAILABLE : EX_SOFTWARE, index, end,
                   "a process died again and again: all are stopped");
         else if (child->part == PART_INGESTOR)

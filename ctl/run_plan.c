@@ -79,6 +79,7 @@ static const struct {
     {"max-skew", I},
     {"max-future", I},
     {"lead-max", I},
+    {"status", OWN},
     {"status-port", OWN},
     {"log-level", C | K | W | I},
     {"log-format", C | K | W | I},
@@ -236,11 +237,14 @@ static run_child_t plan_child (const run_settings_t *settings, part_t part, uint
     return child;
 }
 
-/*  Its place in the plan is its place among the ports, so that a port is known before anything runs. */
-static void add_status (run_plan_t *self, uint32_t index, int64_t port)
+/*  Its place in the plan is its place among the ports, so that a given port is known before anything
+ * runs; another is found by its note. */
+static void add_status (run_plan_t *self, uint32_t index, const run_settings_t *settings)
 {
-    add (&self->children[index],
-         make_text ("--status-listen=127.0.0.1:%" PRId64, port + (int64_t)index));
+    int64_t port = settings->status_port ? settings->status_port + (int64_t)index : 0;
+    run_child_t *child = &self->children[index];
+    add (child, make_text ("--status-listen=127.0.0.1:%" PRId64, port));
+    add (child, make_text ("--status-notes=%s/status", settings->state));
 }
 
 run_plan_t *run_plan_new (const run_settings_t *settings, const char *programs, const char *sockets)
@@ -263,8 +267,8 @@ run_plan_t *run_plan_new (const run_settings_t *settings, const char *programs, 
             self->children[self->count++] =
                 plan_child (settings, (part_t)part, (uint32_t)i, programs, sockets);
     }
-    for (uint32_t i = 0; settings->status_port && i < self->count; i++)
-        add_status (self, i, settings->status_port);
+    for (uint32_t i = 0; settings->status && i < self->count; i++)
+        add_status (self, i, settings);
     return self;
 }
 

@@ -108,10 +108,12 @@ const setting_t run_settings_table[] = {
           "events further ahead of their record are invalid"),
     TIME ("lead-max", lead_max_ms, "60s", 0, WEEK_MS,
           "how far reading runs ahead of the slowest shard"),
+    FLAG ("status", status, "on",
+          "each part serves /livez, /readyz and /metrics on 127.0.0.1, for `hotpath status` and others"),
     {.name = "status-port", .type = SETTING_INTEGER, AT (status_port), .otherwise = "0",
      .value = "PORT", .most = 65535 - PARTS * WORKERS_MAX,
-     .help = "each part serves /livez, /readyz and /metrics on 127.0.0.1 from this port on, in the "
-             "order configd, sinks, scorers, profilers, metrics, ingestors; 0: none does"},
+     .help = "they serve it from this port on, in the order configd, sinks, scorers, profilers, "
+             "metrics, ingestors; 0: each on a free one"},
     CHOICE ("log-level", log_level, "info", "debug|info|warning|error", "least level logged"),
     CHOICE ("log-format", log_format, "logfmt", "logfmt|json", "form of log lines"),
     {.name = NULL},
@@ -121,7 +123,7 @@ const setting_t run_settings_table[] = {
 const settings_program_t run_settings_program = {
     "hotpath run",
     "Starts every part of the pipeline on this machine, restarts what dies, stops it in order.",
-    run_settings_table, false};
+    run_settings_table, NULL};
 
 /*  A command line is seen by every user of the machine: what is between :// and @ becomes x. */
 static void hide_passwords (int argc, char **argv)

@@ -312,7 +312,8 @@ ingestor_t *ingestor_new (const ingestor_settings_t *settings, char *error, size
     self->back_channel = zsock_new (ZMQ_PULL);
     *code = EX_UNAVAILABLE;
     const status_source_t told = {self, ingestor_tell_readiness, ingestor_tell_metrics};
-    if (status_open (settings->status_listen, &told, &self->status, error, error_size) != 0)
+    const status_process_t process = {"ingestor", settings->name, settings->name_given, settings->state};
+    if (status_open (settings->status, &process, &told, &self->status, error, error_size) != 0)
         goto failed;
     if (endpoint_bind (self->back_channel, settings->listen, settings->allow_plain_tcp, actual, error,
                        error_size) != 0)

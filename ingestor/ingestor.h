@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "common/status.h"
 #include "ingestor/dead_letters.h"
 #include "ingestor/source.h"
 
@@ -24,7 +25,9 @@ typedef struct {
     bool idle_advance, once, skip_lost_offsets, allow_plain_tcp;
     bool begin_unknown; /* events of unknown scenarios wait until configd begins them; else they are skipped */
     int64_t beat_fd;
-    const char *status_listen; /* HOST:PORT; NULL: none */
+    const status_settings_t *status;
+    bool name_given; /* by a setting */
+    const char *state;
 } ingestor_settings_t;
 
 typedef struct ingestor ingestor_t;

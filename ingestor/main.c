@@ -21,11 +21,13 @@ enum { LIST_INTERVAL_MS = 5000, CONNECT_MS_MAX = 10000, PATH_BYTES_MAX = 4096 };
 
 typedef struct {
     char *name, *listen, *configd, *state, *brokers, *topics, *group, *from, *dead_letters,
-        *dead_letters_topic, *lost, *unknown, *tenant, *scenario, *status_listen, *log_level, *log_format;
+        *dead_letters_topic, *lost, *unknown, *tenant, *scenario, *log_level, *log_format;
+    status_settings_t status;
     settings_list_t files, extras, stages;
     int64_t shards, reader_index, reader_count, out_of_orderness_ms, idle_timeout_ms, max_hold_ms,
         max_skew_ms, max_future_ms, lead_max_ms, beat_fd;
     bool follow, once, idle_advance, allow_plain_tcp;
+    bool name_given; /* no setting itself */
 } main_settings_t;
 
 #define TEXT(n, field, o, v, h)                                                                    \
@@ -90,7 +92,7 @@ static const setting_t table[] = {
     DURATION ("max-future", max_future_ms, "5m", "events further ahead of their record are invalid"),
     DURATION ("lead-max", lead_max_ms, "60s", "how far reading runs ahead of the slowest shard"),
     FLAG ("allow-plain-tcp", allow_plain_tcp, NULL, "listen on tcp beyond loopback unencrypted"),
-    STATUS_SETTING (main_settings_t, status_listen),
+    STATUS_SETTINGS (main_settings_t, status),
     CHOICE ("log-level", log_level, "info", "debug|info|warning|error", "least level logged"),
     CHOICE ("log-format", log_format, "logfmt", "logfmt|json", "form of log lines"),
     INTEGER ("beat-fd", beat_fd, "-1", -1, 1 << 20, "pipe to a supervisor (hotpath run sets it)"),
@@ -99,7 +101,7 @@ static const setting_t table[] = {
 
 static const settings_program_t program = {
     "hotpath-ingestor", "Reads events, parses each once, hands them to the workers by key.", table,
-    false};
+    NULL};
 
 static uint32_t stage_bits (const settings_list_t *names)
 {
@@ -131,7 +133,8 @@ static void check (const main_settings_t *settings)
 static void name_process (main_settings_t *settings)
 {
     char name[256];
-    if (settings->name)
+    settings->name_given = settings->name != NULL;
+    if (settings->name_given)
         return;
     endpoint_process_name ("ingestor", name, sizeof name);
     settings->name = memory_copy_string (name, strlen (name));
@@ -159,7 +162,9 @@ static ingestor_settings_t ingestor_part (const main_settings_t *settings)
         .skip_lost_offsets = strcmp (settings->lost, "skip") == 0,
         .allow_plain_tcp = settings->allow_plain_tcp,
         .beat_fd = settings->beat_fd,
-        .status_listen = settings->status_listen,
+        .status = &settings->status,
+        .name_given = settings->name_given,
+        .state = settings->state,
     };
 }
 

@@ -19,8 +19,8 @@
 enum { URL_BYTES_MAX = 4096, NAME_BYTES_MAX = 128 };
 
 typedef struct {
-    char *listen, *name, *redis, *redis_file, *key_prefix, *key_style, *status_listen, *log_level,
-        *log_format;
+    char *listen, *name, *redis, *redis_file, *key_prefix, *key_style, *log_level, *log_format;
+    status_settings_t status;
     int64_t redis_timeout_ms, redis_wait_ms, gather_timeout_ms, beat_fd;
     bool allow_plain_tcp;
 } sink_settings_t;
@@ -54,7 +54,7 @@ static const setting_t table[] = {
      .help = "cluster adds hash tags for Redis Cluster", .choices = "plain|cluster"},
     {.name = "allow-plain-tcp", .type = SETTING_FLAG, FIELD (allow_plain_tcp),
      .help = "listen on tcp beyond loopback without encryption"},
-    STATUS_SETTING (sink_settings_t, status_listen),
+    STATUS_SETTINGS (sink_settings_t, status),
     {.name = "log-level", .type = SETTING_CHOICE, FIELD (log_level), .otherwise = "info",
      .help = "least level logged", .choices = "debug|info|warning|error"},
     {.name = "log-format", .type = SETTING_CHOICE, FIELD (log_format), .otherwise = "logfmt",
@@ -138,7 +138,8 @@ int main (int argc, char **argv)
     options.key_prefix = settings.key_prefix ? settings.key_prefix : "";
     options.cluster_keys = strcmp (settings.key_style, "cluster") == 0;
     options.allow_plain_tcp = settings.allow_plain_tcp;
-    options.status_listen = settings.status_listen;
+    options.status = &settings.status;
+    options.name_given = settings.name != NULL;
     options.beat = beat_of (settings.beat_fd);
 
     sink_t *sink = sink_new (&options, error, sizeof error, &code);

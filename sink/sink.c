@@ -356,7 +356,8 @@ sink_t *sink_new (const sink_options_t *options, char *error, size_t error_size,
     self->view = (sink_view_t){&self->counts, self->writer, self->gather, &options->redis};
     const status_source_t told = {&self->view, sink_tell_readiness, sink_tell_metrics};
     *code = EX_UNAVAILABLE;
-    if (status_open (options->status_listen, &told, &self->status, error, error_size) != 0)
+    const status_process_t process = {"sink", options->name, options->name_given, NULL};
+    if (status_open (options->status, &process, &told, &self->status, error, error_size) != 0)
         goto failed;
     outcome_t started = redis_writer_start (self->writer, options->redis_wait_ms);
     if (started != OUTCOME_OK) {

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "common/beat.h"
+#include "common/status.h"
 #include "sink/redis_url.h"
 
 enum {
@@ -31,7 +32,8 @@ typedef struct {
     int64_t redis_timeout_ms, redis_wait_ms, gather_timeout_ms;
     const char *key_prefix;
     bool cluster_keys, allow_plain_tcp;
-    const char *status_listen; /* HOST:PORT; NULL: none */
+    const status_settings_t *status;
+    bool name_given; /* by a setting */
     beat_t beat;
 } sink_options_t;
 

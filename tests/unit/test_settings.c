@@ -68,7 +68,7 @@ static const setting_t table[] = {
     {.name = NULL},
 };
 static const settings_program_t program = {"hotpath-test", "Tests.", table, false};
-static const settings_program_t with_operands = {"hotpath-test", "Tests.", table, true};
+static const settings_program_t with_operands = {"hotpath-test", "Tests.", table, "[FILE...]"};
 
 enum { WORDS_MAX = 8 };
 
