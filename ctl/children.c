@@ -29,9 +29,9 @@ typedef struct {
     int beat_fd, words_fd; /* our ends, or -1 */
     lines_t beats, words;
     int64_t heard_ms; /* last time that anything came, or its start */
-    int64_t started_ms;
     int64_t again_ms; /* when to start it again, or 0 */
     bool heard, ready, was_ready, done, silent;
+    bool ended_ready; /* it was ready when it ended last */
     uint32_t lives;
     restart_policy_t policy;
     char last_words[LAST_WORDS_BYTES_MAX];
@@ -267,7 +267,7 @@ void children_start (children_t *self, uint32_t index)
     close (words[1]);
     child->beat_fd = beat[0];
     child->words_fd = words[0];
-    child->started_ms = child->heard_ms = clock_ms ();
+    child->heard_ms = clock_ms ();
     child->again_ms = 0;
     child->lives++;
     child->heard = child->ready = child->done = child->silent = false;
@@ -278,8 +278,8 @@ int children_restart (children_t *self, uint32_t index, bool ended_well)
 {
     child_t *child = &self->list[index];
     int64_t now_ms = clock_ms ();
-    bool is_death = !ended_well || now_ms - child->started_ms < CHILDREN_HARDLY_LIVED_MS;
-    int64_t delay_ms = is_death ? restart_policy_next (&child->policy, now_ms) : 0;
+    bool is_death = !ended_well || !child->ended_ready;
+    int64_t delay_ms = is_death ? restart_policy_next (&child->policy, now_ms) : RESTART_FIRST_MS;
     if (delay_ms < 0)
         return -1;
     child->again_ms = now_ms + delay_ms;
@@ -362,6 +362,7 @@ static void reap (children_t *self)
                                  .was_ready = child->was_ready,
                                  .done = child->done,
                                  .last_words = child->last_words};
+        child->ended_ready = child->ready;
         child->ready = false;
         self->events.ended (self->events.arg, i, &end);
     }

@@ -15,7 +15,6 @@
 #include "ctl/signals.h"
 
 enum {
-    CHILDREN_HARDLY_LIVED_MS = 2000, /* one that ended well before is not started again at once */
     CHILDREN_SILENT_MS = 10000,        /* without a beat for so long a child is killed */
     CHILDREN_LAST_BEAT_MS = 30000,     /* the same for one that said it is done and ends */
     CHILDREN_HELD_BYTES_MAX = 1 << 20, /* of lines held back; then all are passed on */
@@ -49,7 +48,7 @@ void children_destroy (children_t **self_p);
 
 void children_start (children_t *self, uint32_t child);
 /*  Starts it again after a while. -1: it died too often; nothing is done. `ended_well`: somebody told
- * it to end; that is no death, unless it had hardly lived. */
+ * it to end; that is no death, if it was ready. */
 int children_restart (children_t *self, uint32_t child, bool ended_well);
 /*  Nothing is started any more, and silence is no reason to kill: they are being stopped. */
 void children_wind_down (children_t *self);

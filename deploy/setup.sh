@@ -4,7 +4,7 @@
 #
 #   deploy/setup.sh build    compilers, libraries, redis-server, python3: enough for make, make demo
 #   deploy/setup.sh test     build, and what make test needs: Java with Kafka's jars
-#                            (build/deps/kafka/libs), Python with the clients (build/venv)
+#                            (build/deps/kafka/libs), promtool, Python with the clients (build/venv)
 #   deploy/setup.sh fuzz     build, and clang with libFuzzer
 #
 # Needs root, or sudo, only where a package is absent. What is not a package of this Debian goes
@@ -217,6 +217,30 @@ ensure_yyjson () {
     set_stamp yyjson "$key"
 }
 
+# promtool alone: the whole package would bring a service and web pages.
+ensure_promtool () {
+    local key
+    key=$(hash_of promtool "$os_version" "$(dpkg --print-architecture)" 1)
+    if stamp_is_fresh promtool "$key" && [ -x "$deps/bin/promtool" ]; then
+        return 0
+    fi
+    say "unpacking promtool into build/deps"
+    mkdir -p "$scratch/promtool" "$deps/bin"
+    (
+        cd "$scratch/promtool"
+        # As root apt would take a user of its own, who cannot write here.
+        apt-get -q -o APT::Sandbox::User=root download prometheus \
+            || { as_root apt-get -q update \
+                && apt-get -q -o APT::Sandbox::User=root download prometheus; }
+        dpkg-deb -x prometheus_*.deb unpacked
+    ) > "$scratch/promtool.log" 2>&1 || {
+        tail -n 20 "$scratch/promtool.log" >&2
+        die "Debian's package prometheus, which holds promtool, could not be fetched"
+    }
+    install -m 755 "$scratch/promtool/unpacked/usr/bin/promtool" "$deps/bin/promtool"
+    set_stamp promtool "$key"
+}
+
 ensure_kafka () {
     local pom=$root/tests/support/kafka/pom.xml key
     key=$(hash_of "$pom")
@@ -271,6 +295,7 @@ main () {
     ensure_packages "$mode"
     ensure_yyjson
     if [ "$mode" = test ]; then
+        ensure_promtool
         ensure_kafka
         ensure_python
     fi
