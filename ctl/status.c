@@ -15,7 +15,7 @@ enum { ASK_AGAIN_US = 250000, NAME_WIDTH_MAX = 40 };
 
 typedef struct {
     char *state;
-    settings_list_t at;
+    settings_list_t at, only;
     int64_t timeout_ms, wait_ms;
     bool json;
 } status_command_t;
@@ -31,6 +31,8 @@ static const setting_t table[] = {
      .help = "ask again until all are ready, for so long at most", .most = 3600000},
     {.name = "timeout", .type = SETTING_DURATION, AT (timeout_ms), .otherwise = "3s",
      .value = "TIME", .help = "how long to wait for one answer", .least = 10, .most = 60000},
+    {.name = "only", .type = SETTING_LIST, AT (only), .value = "HOST:PORT,...",
+     .help = "look at these and nothing else, and miss nothing beside them: a health check"},
     {.name = "json", .type = SETTING_FLAG, AT (json), .help = "one JSON object a line"},
     {.name = NULL},
 };
@@ -131,8 +133,8 @@ static int width_of (const status_found_t *found, size_t count)
     return width < NAME_WIDTH_MAX ? width : NAME_WIDTH_MAX;
 }
 
-static verdict_t judge (const status_found_t *found, size_t count, status_view_t *views,
-                        status_view_t *whole)
+static verdict_t judge (const status_command_t *command, const status_found_t *found, size_t count,
+                        status_view_t *views, status_view_t *whole)
 {
     verdict_t verdict = {0};
     int64_t now_ms = clock_wall_ms ();
@@ -140,7 +142,8 @@ static verdict_t judge (const status_found_t *found, size_t count, status_view_t
         status_view_process (&found[i], now_ms, &views[i]);
         verdict.ready += views[i].state == STATUS_READY;
     }
-    status_view_whole (found, count, whole);
+    if (!command->only.count)
+        status_view_whole (found, count, whole);
     verdict.all_ready = count && verdict.ready == count && whole->state == STATUS_READY;
     return verdict;
 }
@@ -176,10 +179,11 @@ int status_main (int argc, char **argv)
 {
     status_command_t command = {0};
     settings_load (&program, argc, argv, &command);
-    if (!command.state && !command.at.count)
+    if (!command.state && !command.at.count && !command.only.count)
         settings_fail (EX_USAGE, "--state or --at is needed (see --help)");
-    status_finder_t *finder = status_finder_new (command.state, command.at.list, command.at.count,
-                                                 (long)command.timeout_ms);
+    const settings_list_t *at = command.only.count ? &command.only : &command.at;
+    status_finder_t *finder = status_finder_new (command.only.count ? NULL : command.state, at->list,
+                                                 at->count, (long)command.timeout_ms);
     int64_t until_ms = clock_ms () + command.wait_ms;
     const status_found_t *found;
     status_view_t *views = NULL, *whole = memory_new (sizeof *whole);
@@ -189,7 +193,7 @@ int status_main (int argc, char **argv)
         count = status_finder_ask (finder, &found);
         free (views);
         views = memory_new_array (count + 1, sizeof *views);
-        verdict = judge (found, count, views, whole);
+        verdict = judge (&command, found, count, views, whole);
         if (verdict.all_ready || clock_ms () >= until_ms)
             break;
         usleep (ASK_AGAIN_US);
