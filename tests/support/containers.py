@@ -1,6 +1,6 @@
 """What a container engine gives a compose file's services, made of Linux namespaces: no engine needed.
 
-A `World` runs in a network and mount namespace of its own (tests/integration/compose_scenario.py starts itself
+A `World` runs in a network and mount namespace of its own (tests/integration/test_compose.py starts itself
 again under `unshare --net --mount`). In it there is a bridge; each container is a process with a network, pid,
 mount and host name of its own, pid 1, and an address on the bridge. A service's name stands for the addresses of
 all its replicas, a container's host name for its own, as Docker's DNS has it; here by the hosts file.
