@@ -9,6 +9,7 @@
 #   make fuzz       every decoder of outside bytes, FUZZ_SECONDS each (default 20)
 #   make faults     a few rounds of random faults as tests (2 minutes)
 #   make chaos      random faults for SECONDS (60), from SEED (the time), then Redis against the oracle
+#   make soak-scaling   1 -> 4 -> 2 scorers at full speed, 20 times; make soak-restart   5 rolling restarts
 #   make bench      CPU microseconds an event, per process, beside the floor
 #   make clean      remove what was built (what deploy/setup.sh fetched stays)
 #
@@ -133,6 +134,15 @@ faults: all
 chaos: all
 	@$(TEST_BIN) PYTHONPATH=tests build/venv/bin/python tests/integration/faults/chaos.py \
 	    --seconds $(SECONDS_OF_CHAOS) $(if $(SEED),--seed $(SEED))
+
+# Long forms of tests of `make test`: the same promise, more often and over more events.
+SOAK = @$(TEST_BIN) $(1) build/venv/bin/python -m pytest -c tests/pytest.ini --rootdir tests -q -rA -s $(2)
+.PHONY: soak-scaling soak-restart
+soak-scaling: all
+	$(call SOAK,HOTPATH_TEST_SCALE_ROUNDS=20 HOTPATH_TEST_SCALE_EVENTS=1000000,tests/integration/test_scaling.py)
+
+soak-restart: all
+	$(call SOAK,HOTPATH_TEST_ROLLING_RESTARTS=5,tests/integration/test_operate.py -k rolling)
 
 # --- Fuzzing -------------------------------------------------------------------------------------
 

@@ -125,13 +125,16 @@ def _json_object(value):
                             parse_int=_whole)
     except (ValueError, RecursionError):
         raise Invalid("syntax") from None
-    _refuse_surrogates(fields)
+    if b"\\u" in value:
+        _refuse_surrogates(fields)
     if not isinstance(fields, dict):
         raise Invalid("not_an_object")
     return fields
 
 
 def _check_json_depth(value):
+    if value.count(b"[") + value.count(b"{") <= DEPTH_MAX:
+        return
     depth = 0
     for token in re.finditer(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', value, re.DOTALL):
         if token.group() in (b"[", b"{"):
