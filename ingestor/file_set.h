@@ -24,6 +24,7 @@ typedef struct {
     int64_t rotated_ms;
     int64_t recorded_end; /* with once: the end that was found, or -1 */
     int64_t end_told;     /* the end that was last told, or -1 */
+    int64_t end_known_ms; /* when nothing was behind its position (clock_ms), or 0 */
     int64_t durable;      /* every byte below is durable downstream */
     int64_t lost_wanted;  /* an offset that is not there, to be told; or -1 */
     file_tail_t tail;     /* its fd is the partition's */

@@ -106,6 +106,7 @@ static void reach_end (file_partition_t *partition)
         return;
     if (self->set.once && partition->recorded_end < 0)
         partition->recorded_end = at;
+    partition->end_known_ms = clock_ms ();
     if (partition->end_told == at)
         return;
     partition->end_told = at;
@@ -239,6 +240,7 @@ static outcome_t do_start (source_t *base, uint32_t index, int64_t offset, int64
         *first_lost = from_oldest && oldest > 0;
     partition->started = true;
     partition->end_told = -1;
+    partition->end_known_ms = 0;
     partition->lost_wanted = -1;
     if (file_partition_is_beyond (partition, offset, &end) || offset < oldest)
         partition->lost_wanted = offset;
@@ -272,6 +274,11 @@ static int64_t do_lag (const source_t *base, uint32_t index, int64_t next)
     return end < 0 ? -1 : end > next ? end - next : 0;
 }
 
+static int64_t do_end_known_ms (const source_t *base, uint32_t index)
+{
+    return partition_at (self_of_const (base), index)->end_known_ms;
+}
+
 static void do_destroy (source_t **base_p)
 {
     file_source_t *self = self_of (*base_p);
@@ -292,6 +299,7 @@ static const source_ops_t file_source_ops = {
     .start = do_start,
     .pause = do_pause,
     .commit = do_commit,
+    .end_known_ms = do_end_known_ms,
     .lag = do_lag,
 };
 

@@ -12,7 +12,7 @@ enum { COMMIT_MS = 1000, ANNOUNCES_A_TURN = 256, LETTERS_DRAIN_MS = 10000 };
 
 /*  ---- what the source says ---- */
 
-static ledger_partition_t *own_partition (ingestor_t *self, uint32_t source_index)
+uint32_t ingestor_number (ingestor_t *self, uint32_t source_index)
 {
     if (source_index >= self->number_count) {
         uint32_t count = source_index + 16;
@@ -26,8 +26,13 @@ static ledger_partition_t *own_partition (ingestor_t *self, uint32_t source_inde
         self->numbers[source_index] =
             partition_names_intern (self->partitions, span_of (name)) + 1;
     }
+    return self->numbers[source_index] - 1;
+}
+
+static ledger_partition_t *own_partition (ingestor_t *self, uint32_t source_index)
+{
     ledger_partition_t *partition =
-        offset_ledger_get (&self->ledger, self->numbers[source_index] - 1);
+        offset_ledger_get (&self->ledger, ingestor_number (self, source_index));
     partition->source_index = source_index;
     return partition;
 }
@@ -47,13 +52,16 @@ static void on_assigned (void *arg, uint32_t source_index)
     partition->started = false;
     partition->stopped = false;
     partition->source_paused = false;
+    partition->run = (idleness_run_t){0};
 }
 
 static void on_revoked (void *arg, uint32_t source_index)
 {
-    ledger_partition_t *partition = own_partition (arg, source_index);
+    ingestor_t *self = arg;
+    ledger_partition_t *partition = own_partition (self, source_index);
     partition->owned = false;
     partition->started = false;
+    self->told_ms = 0; /* nobody may go on by what was said of it here */
 }
 
 static void on_position (void *arg, uint32_t source_index, int64_t next)

@@ -48,6 +48,13 @@ typedef struct {
     stall_t stall; /* of what the slowest shard applies */
 } ingestor_mark_t;
 
+/*  What ingestor_pace last saw of all listed partitions. */
+typedef struct {
+    bool all_idle;
+    int64_t least_ms;     /* least greatest event time of those not idle; INT64_MAX: not known of any */
+    int64_t confirmed_ms; /* least confirmation of its end of those read here; INT64_MAX: there are none */
+} ingestor_survey_t;
+
 /*  The way to one worker. */
 typedef struct {
     zsock_t *socket;
@@ -83,7 +90,9 @@ struct ingestor {
     int64_t greatest_ms;     /* greatest event time known of any partition, at the last pace */
     int64_t first_ms;        /* least first event time of this ingestor's partitions */
     int64_t all_idle_ms;     /* own clock since when all are idle, or 0 */
-    int64_t sent_ms, emptied_ms, repeated_ms, told_ms, committed_ms, paced_ms;
+    int64_t idle_base_ms;    /* the event time that was reached then */
+    ingestor_survey_t survey;
+    int64_t sent_ms, emptied_ms, repeated_ms, told_ms, committed_ms;
     int64_t now_ms;          /* of this turn */
     buffer_t sections;       /* scratch */
     uint64_t letters;        /* dead letters kept, those read again included */
@@ -113,9 +122,12 @@ int64_t ingestor_blocked_since (const ingestor_t *self);
 void ingestor_tell_readiness (void *arg, readiness_t *readiness, int64_t now_ms);
 void ingestor_tell_metrics (void *arg, counters_t *counters, int64_t now_ms);
 
+/*  ingestor.c: the number (partition_names) of one of the source's partitions. */
+uint32_t ingestor_number (ingestor_t *self, uint32_t source_index);
+
 /*  ingestor_pace.c: which partitions are idle, which must wait. */
 void ingestor_pace (ingestor_t *self);
-int64_t ingestor_idle_time_ms (ingestor_t *self);
+int64_t ingestor_idle_time_ms (const ingestor_t *self);
 bool ingestor_is_idle (const ingestor_t *self, const ledger_partition_t *partition);
 bool ingestor_has_ended (const ingestor_t *self, const ledger_partition_t *partition);
 

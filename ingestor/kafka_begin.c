@@ -1,5 +1,6 @@
 /*  kafka_begin: see kafka_begin.h. */
 #include "ingestor/kafka_begin.h"
+#include "ingestor/kafka_end.h"
 #include "ingestor/kafka_fetch.h"
 
 enum { FIRST_COMMIT_MS_MAX = 2000 };
@@ -70,6 +71,7 @@ outcome_t kafka_begin_start (kafka_source_t *self, kafka_partition_t *partition,
     partition->done = false;
     partition->position = offset;
     partition->end_told = -1;
+    kafka_end_forget (partition);
     *base = offset;
     *base_lost = from_oldest && offset > 0;
     return OUTCOME_OK;

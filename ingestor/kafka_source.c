@@ -2,11 +2,9 @@
 #include "ingestor/kafka_source.h"
 #include <errno.h>
 #include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sysexits.h>
 #include <unistd.h>
 #include "common/check.h"
 #include "common/clock.h"
@@ -15,39 +13,16 @@
 #include "common/memory.h"
 #include "ingestor/kafka_begin.h"
 #include "ingestor/kafka_client.h"
+#include "ingestor/kafka_end.h"
 #include "ingestor/kafka_fetch.h"
 #include "ingestor/kafka_group.h"
+#include "ingestor/kafka_open.h"
 
 enum {
     LAST_COMMIT_MS_MAX = 3000,
     LEAVE_MS_MAX = 2000,
     BATCHES_PER_POLL_MAX = 4,
     VALUE_HEAD_BYTES = 64 << 10, /* what is given of a value beyond the cap */
-};
-
-/*  Cooperative: partitions are added and taken one by one, so that one can be started (or begun
- * anew) without disturbing what was fetched of the others. The fetch backoff of librdkafka (a
- * second, once a queue was full) would let a fast reader run dry. */
-static const kafka_default_t defaults[] = {
-    {"group.id", "hotpath", true}, /* set again from the settings */
-    {"enable.auto.commit", "false", true},
-    {"enable.auto.offset.store", "false", true},
-    {"auto.offset.reset", "error", true},
-    {"enable.partition.eof", "true", true},
-    {"partition.assignment.strategy", "cooperative-sticky", true},
-    /* One that is killed gives its partitions back after this. Heartbeats come from a thread of
-     * their own, whatever the reading waits for. */
-    {"session.timeout.ms", "10000", false},
-    {"isolation.level", "read_committed", false},
-    {"client.id", "hotpath-ingestor", false},
-    {"topic.metadata.refresh.interval.ms", "5000", false},
-    {"queued.max.messages.kbytes", "4096", false},
-    {"queued.min.messages", "100000", false},
-    {"fetch.max.bytes", "8388608", false},
-    {"fetch.wait.max.ms", "100", false},
-    {"fetch.queue.backoff.ms", "5", false},
-    {"reconnect.backoff.max.ms", "2000", false},
-    {NULL, NULL, false},
 };
 
 static kafka_source_t *self_of (source_t *base)
@@ -187,8 +162,10 @@ static void take_message (kafka_source_t *self, kafka_partition_t *partition,
         if (message->offset >= partition->position)
             give (self, partition, message);
     } else if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
-        if (message->offset >= partition->position)
+        if (message->offset >= partition->position) {
+            kafka_end_take (self, partition, message->offset);
             reach (self, partition, message->offset, true);
+        }
     } else
         take_error (self, partition, message);
 }
@@ -260,7 +237,9 @@ static void do_poll (source_t *base, int timeout_ms)
     list_again (self, now_ms);
     tell_list (self);
     kafka_group_commit (self, now_ms);
-    if (read_some (self) || timeout_ms <= 0)
+    bool some = read_some (self);
+    kafka_end_ask (self, now_ms);
+    if (some || timeout_ms <= 0)
         return;
     struct pollfd wait = {.fd = self->wake, .events = POLLIN};
     poll (&wait, 1, timeout_ms);
@@ -324,6 +303,11 @@ static int64_t do_lag (const source_t *base, uint32_t index, int64_t next)
     return end > next ? end - next : 0;
 }
 
+static int64_t do_end_known_ms (const source_t *base, uint32_t index)
+{
+    return partition_at (self_of_const (base), index)->end_known_ms;
+}
+
 static void close_consumer (rd_kafka_t *handle)
 {
     rd_kafka_consumer_close (handle);
@@ -378,87 +362,9 @@ static const source_ops_t kafka_source_ops = {
     .start = do_start,
     .pause = do_pause,
     .commit = do_commit,
+    .end_known_ms = do_end_known_ms,
     .lag = do_lag,
 };
-
-/*  Checks what can be checked without a broker; 0 or an exit code with a message. */
-static int check_settings (kafka_source_t *self, const kafka_source_settings_t *settings,
-                           char *error, size_t error_size)
-{
-    if (kafka_table_init (&self->table, settings->topics, error, error_size))
-        return EX_USAGE;
-    if (kafka_from_parse (settings->from, &self->from, &self->from_time_ms)) {
-        snprintf (error, error_size, "from %s: none of earliest, latest, a time", settings->from);
-        return EX_USAGE;
-    }
-    if (settings->dead_letters_topic &&
-        kafka_table_matches (&self->table, settings->dead_letters_topic)) {
-        snprintf (error, error_size, "topics %s matches the topic of dead letters, %s",
-                  settings->topics, settings->dead_letters_topic);
-        return EX_CONFIG;
-    }
-    return 0;
-}
-
-static int make_handle (kafka_source_t *self, const kafka_source_settings_t *settings, char *error,
-                        size_t error_size)
-{
-    rd_kafka_conf_t *conf = kafka_client_conf (&settings->kafka, defaults, error, error_size);
-    if (!conf)
-        return EX_USAGE;
-    char reason[256] = "";
-    if (rd_kafka_conf_set (conf, "group.id", settings->group, reason, sizeof reason)) {
-        snprintf (error, error_size, "group %s: %s", settings->group, reason);
-        rd_kafka_conf_destroy (conf);
-        return EX_USAGE;
-    }
-    rd_kafka_conf_set_opaque (conf, self);
-    rd_kafka_conf_set_rebalance_cb (conf, kafka_group_rebalance);
-    rd_kafka_conf_set_offset_commit_cb (conf, kafka_group_on_commit);
-    self->handle = kafka_client_new (RD_KAFKA_CONSUMER, &conf, error, error_size);
-    if (!self->handle)
-        return EX_USAGE;
-    rd_kafka_poll_set_consumer (self->handle);
-    self->group_queue = rd_kafka_queue_get_consumer (self->handle);
-    rd_kafka_queue_io_event_enable (self->group_queue, self->wake, &kafka_fetch_wake_payload,
-                                    sizeof kafka_fetch_wake_payload);
-    return 0;
-}
-
-/*  The first list, and with once all ends, until the deadline. */
-static int connect_and_list (kafka_source_t *self, const kafka_source_settings_t *settings,
-                             char *error, size_t error_size)
-{
-    int64_t deadline_ms = clock_ms () + settings->connect_ms_max;
-    rd_kafka_resp_err_t code;
-    if (kafka_table_list (&self->table, self->handle, (int)settings->connect_ms_max, &code)) {
-        snprintf (error, error_size, "no answer from the Kafka brokers %s: %s",
-                  settings->kafka.brokers, rd_kafka_err2str (code));
-        return EX_UNAVAILABLE;
-    }
-    self->listed_ms = clock_ms ();
-    for (uint32_t i = 0; self->once && i < self->table.count; i++) {
-        kafka_partition_t *partition = self->table.partitions[i];
-        int64_t oldest;
-        while (kafka_offsets_range (self->handle, kafka_partition_place (partition), &oldest,
-                                    &partition->recorded_end)) {
-            partition->recorded_end = -1;
-            if (clock_ms () < deadline_ms)
-                continue;
-            snprintf (error, error_size, "no answer from the Kafka brokers %s about %s",
-                      settings->kafka.brokers, partition->name);
-            return EX_UNAVAILABLE;
-        }
-    }
-    rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new (1);
-    rd_kafka_topic_partition_list_add (topics, settings->topics, RD_KAFKA_PARTITION_UA);
-    code = rd_kafka_subscribe (self->handle, topics);
-    rd_kafka_topic_partition_list_destroy (topics);
-    if (!code)
-        return 0;
-    snprintf (error, error_size, "topics %s: %s", settings->topics, rd_kafka_err2str (code));
-    return EX_USAGE;
-}
 
 source_t *kafka_source_new (const kafka_source_settings_t *settings, const source_events_t *events,
                             char *error, size_t error_size, int *exit_code)
@@ -469,11 +375,7 @@ source_t *kafka_source_new (const kafka_source_settings_t *settings, const sourc
     self->once = settings->once;
     self->list_interval_ms = settings->list_interval_ms;
     self->wake = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
-    int code = check_settings (self, settings, error, error_size);
-    if (!code)
-        code = make_handle (self, settings, error, error_size);
-    if (!code)
-        code = connect_and_list (self, settings, error, error_size);
+    int code = kafka_open (self, settings, error, error_size);
     self->table.changed = true;
     if (!code)
         return &self->base;

@@ -29,6 +29,9 @@ typedef struct {
     int64_t seek_to;      /* a seek that waits for the fetcher to be active, or -1 */
     int64_t recorded_end; /* with once: the end at the start, or -1 */
     int64_t end_told;     /* the end last told, or -1 */
+    bool end_awaited;     /* kafka_end: asked and not answered */
+    int64_t end_asked_ms; /* … when asked last, */
+    int64_t end_known_ms; /* and when nothing was behind it (clock_ms); or 0 */
     bool lost;            /* to be told: */
     int64_t lost_wanted, lost_oldest, lost_end;
     bool origin_asked;

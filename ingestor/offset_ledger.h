@@ -12,6 +12,7 @@
 #include "common/buffer.h"
 #include "common/vector.h"
 #include "common/wire_event.h"
+#include "ingestor/idleness.h"
 
 enum { LEDGER_SAMPLES = 128, LEDGER_SAMPLE_MS = 1000 };
 
@@ -51,6 +52,7 @@ typedef struct {
     int64_t greatest_ms;  /* greatest valid event time before it */
     int64_t first_ms;     /* event time of the first event of this life, or EVENT_TIME_NONE */
     int64_t valid_clock_ms; /* own clock when the last valid event came (or it was started) */
+    idleness_run_t run;   /* when the source knew that it stands at its end */
     int64_t base;         /* offset it began at without a vector, or -1 */
     bool base_lost;
     uint64_t rewinds;

@@ -70,6 +70,10 @@ typedef struct {
     /*  Every offset below `next` is durable downstream: Kafka commits it (asynchronously; the last one is
      *  committed synchronously by destroy). Files: nothing to do. */
     void (*commit) (source_t *self, uint32_t partition, int64_t next);
+    /*  Own clock (clock_ms) at the latest moment of which it is known that the partition had nothing behind its
+     *  present position; 0: not known. Known anew about once a second while it stands at its end, is not
+     *  paused, and whoever keeps it answers: an end that was told once says nothing of now. */
+    int64_t (*end_known_ms) (const source_t *self, uint32_t partition);
     /*  Offsets between `next` and the end, or -1 where not known. */
     int64_t (*lag) (const source_t *self, uint32_t partition, int64_t next);
 } source_ops_t;
