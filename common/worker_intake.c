@@ -126,13 +126,16 @@ static void apply_rows (worker_t *self, shard_t *shard, const wire_section_t *se
 }
 
 /*  Events of offsets that are gone may be missing from every window that began before the first event that is
- *  still there. */
+ *  still there; while there is none, before the last one of any partition. */
 static void begin_inexact (shard_t *shard, const wire_section_t *section)
 {
     if (!section->base_lost)
         return;
-    if (section->greatest_to_ms > shard->exact_from_ms)
-        shard->exact_from_ms = section->greatest_to_ms;
+    int64_t first_ms = section->greatest_to_ms;
+    if (first_ms == EVENT_TIME_NONE)
+        first_ms = vector_greatest_ms (&shard->applied);
+    if (first_ms > shard->exact_from_ms)
+        shard->exact_from_ms = first_ms;
     log_warning ("a shard begins where older events are gone: its first windows are inexact",
                  F_STR ("stage", shard->stage->name), F_INT ("shard", shard->number),
                  F_SPAN ("partition", section->partition), F_INT ("base", section->base));

@@ -41,6 +41,7 @@ static void on_listed (void *arg)
 {
     ingestor_t *self = arg;
     self->told_ms = 0;
+    self->learned_count = 0;
 }
 
 static void on_assigned (void *arg, uint32_t source_index)
@@ -50,7 +51,7 @@ static void on_assigned (void *arg, uint32_t source_index)
     /* What was committed under the former assignment may have been refused, and its retry dropped. */
     partition->committed = -1;
     partition->started = false;
-    partition->stopped = false;
+    partition->stopped = partition->renew = false;
     partition->source_paused = false;
     partition->run = (idleness_run_t){0};
 }
@@ -81,27 +82,9 @@ static void on_end (void *arg, uint32_t source_index, int64_t at)
     partition->at_end = true;
 }
 
-/*  Offsets are gone: it stands still, or goes on where it was told to. */
-static void lose (ingestor_t *self, ledger_partition_t *partition, int64_t wanted, int64_t oldest,
-                  int64_t end)
-{
-    const char *name = self->source->ops->partition_name (self->source, partition->source_index);
-    bool passed = wanted < oldest;
-    log_error (passed ? "lost offsets: the oldest kept one is beyond what was applied; to go on "
-                        "without them: --on-lost-offsets=skip"
-                      : "lost offsets: the partition ends below what was applied (truncated or made "
-                        "anew): restore it, give it another name, or begin with another --state",
-               F_STR ("partition", name), F_INT ("applied", wanted), F_INT ("oldest", oldest),
-               F_INT ("end", end));
-    partition->started = false;
-    partition->stopped = !(passed && self->settings.skip_lost_offsets);
-    partition->skip_to_oldest = !partition->stopped;
-    self->lost_offsets |= partition->stopped;
-}
-
 static void on_lost (void *arg, uint32_t source_index, int64_t wanted, int64_t oldest, int64_t end)
 {
-    lose (arg, own_partition (arg, source_index), wanted, oldest, end);
+    ingestor_lose (arg, own_partition (arg, source_index), wanted, oldest, end);
 }
 
 source_events_t ingestor_source_events (ingestor_t *self)
@@ -171,6 +154,7 @@ static void take_announces (ingestor_t *self)
             break;
     }
     owners_sweep (self->owners, self->now_ms);
+    ingestor_learn (self);
     ingestor_connect_workers (self);
 }
 
@@ -204,7 +188,8 @@ static void start_partition (ingestor_t *self, ledger_partition_t *partition, ui
     bool again = partition->started;
     partition->started = true;
     outcome_t outcome = ops->start (self->source, partition->source_index,
-                                    oldest ? SOURCE_OLDEST : entry.next, &base, &base_lost);
+                                    oldest ? SOURCE_OLDEST : entry.next,
+                                    offset_ledger_most (partition, slot_count), &base, &base_lost);
     if (outcome != OUTCOME_OK || partition->stopped) {
         partition->started = again && !partition->stopped;
         return;
@@ -218,7 +203,7 @@ static void start_partition (ingestor_t *self, ledger_partition_t *partition, ui
             int64_t handed = partition->slots[slot].handed;
             present.next = handed >= 0 && handed < present.next ? handed : present.next;
         }
-        lose (self, partition, present.next, base, -1);
+        ingestor_lose (self, partition, present.next, base, -1);
         return;
     }
     partition->skip_to_oldest = false;
@@ -243,8 +228,11 @@ static void start_partitions (ingestor_t *self)
         return;
     for (uint32_t i = 0; i < self->ledger.count; i++) {
         ledger_partition_t *partition = self->ledger.partitions[i];
-        if (partition && partition->owned && !partition->stopped &&
-            (!partition->started || partition->restart))
+        if (!partition || !partition->owned || partition->stopped)
+            continue;
+        if (partition->renew)
+            ingestor_renew (self, partition);
+        else if (!partition->started || partition->restart)
             start_partition (self, partition, i);
     }
 }

@@ -86,6 +86,7 @@ struct ingestor {
     ingestor_counts_t counts;
     bool handing_out;        /* every shard has an owner */
     bool lost_offsets;
+    uint32_t learned_count;  /* names of partitions that the source was told of */
     bool some_full;          /* a worker's rows have filled a frame */
     int64_t greatest_ms;     /* greatest event time known of any partition, at the last pace */
     int64_t first_ms;        /* least first event time of this ingestor's partitions */
@@ -106,6 +107,14 @@ struct ingestor {
 
 /*  ingestor_route.c: a record becomes rows, a dead letter or a count. */
 void ingestor_route (void *arg, const source_record_t *record);
+
+/*  ingestor_lost.c: what becomes of partitions whose next offset is gone. */
+void ingestor_lose (ingestor_t *self, ledger_partition_t *partition, int64_t wanted, int64_t oldest,
+                    int64_t end);
+/*  The partition goes on as its next generation, as soon as the source can. */
+void ingestor_renew (ingestor_t *self, ledger_partition_t *partition);
+/*  Tells the source the names that workers know, before anything is started by them. */
+void ingestor_learn (ingestor_t *self);
 
 /*  ingestor_await.c: events of a scenario that is not known yet wait until configd has begun it. */
 void ingestor_await (ingestor_t *self, ledger_partition_t *partition, const event_t *event);

@@ -61,12 +61,15 @@ rd_kafka_topic_partition_list_t *kafka_group_due_commits (const kafka_source_t *
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new (16);
     for (uint32_t i = 0; i < self->table.count; i++) {
         kafka_partition_t *partition = self->table.partitions[i];
-        if (!partition->own || partition->durable <= partition->committed ||
+        /* A commit must not be made to a topic that was made anew since: it would look as if it had not been
+         * (kafka_generation). */
+        bool sound = partition->listed && partition->started && !partition->failed;
+        if (!partition->own || !sound || partition->durable <= partition->committed ||
             !partition->origin_asked)
             continue;
         partition->committed = partition->durable;
         kafka_offsets_add_commit (list, kafka_partition_place (partition), partition->durable,
-                                  partition->origin);
+                                  (kafka_mark_t){partition->origin, partition->generation.number});
     }
     return list;
 }

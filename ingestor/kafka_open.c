@@ -107,7 +107,7 @@ static int connect_and_list (kafka_source_t *self, const kafka_source_settings_t
                   settings->kafka.brokers, rd_kafka_err2str (code));
         return EX_UNAVAILABLE;
     }
-    self->listed_ms = clock_ms ();
+    self->listed_ms = self->heard_ms = clock_ms ();
     for (uint32_t i = 0; self->once && i < self->table.count; i++) {
         kafka_partition_t *partition = self->table.partitions[i];
         int64_t oldest;

@@ -15,6 +15,7 @@
 #include "ingestor/kafka_client.h"
 #include "ingestor/kafka_end.h"
 #include "ingestor/kafka_fetch.h"
+#include "ingestor/kafka_generation.h"
 #include "ingestor/kafka_group.h"
 #include "ingestor/kafka_open.h"
 
@@ -22,6 +23,7 @@ enum {
     LAST_COMMIT_MS_MAX = 3000,
     LEAVE_MS_MAX = 2000,
     BATCHES_PER_POLL_MAX = 4,
+    ASK_AGAIN_MS = 1500,
     VALUE_HEAD_BYTES = 64 << 10, /* what is given of a value beyond the cap */
 };
 
@@ -41,6 +43,25 @@ static kafka_partition_t *partition_at (const kafka_source_t *self, uint32_t ind
     return self->table.partitions[index];
 }
 
+/*  May its questions be asked? Each waits up to a second for brokers that are away, and the loop with it. So
+ *  when one was waited for in vain none is asked for a while, and that one for longer: others come first. */
+static bool may_ask (const kafka_source_t *self, const kafka_partition_t *partition)
+{
+    int64_t now_ms = clock_ms ();
+    return partition->own && partition->told && partition->listed &&
+           now_ms >= self->ask_after_ms && now_ms >= partition->ask_after_ms;
+}
+
+static outcome_t asked (kafka_source_t *self, kafka_partition_t *partition, int64_t began_ms,
+                        outcome_t outcome)
+{
+    int64_t now_ms = clock_ms ();
+    bool waited = now_ms - began_ms >= KAFKA_ASK_MS_MAX / 2;
+    partition->ask_after_ms = outcome == OUTCOME_OK ? 0 : now_ms + ASK_AGAIN_MS;
+    self->ask_after_ms = outcome != OUTCOME_OK && waited ? now_ms + KAFKA_ASK_MS_MAX : 0;
+    return outcome;
+}
+
 static void list_again (kafka_source_t *self, int64_t now_ms)
 {
     if (self->once || now_ms - self->listed_ms < self->list_interval_ms)
@@ -49,6 +70,8 @@ static void list_again (kafka_source_t *self, int64_t now_ms)
     if (kafka_table_list (&self->table, self->handle, KAFKA_ASK_MS_MAX, &code))
         log_warning ("Kafka: cannot list the partitions; trying again",
                      F_STR ("error", rd_kafka_err2str (code)));
+    else
+        self->heard_ms = now_ms;
     self->listed_ms = clock_ms ();
 }
 
@@ -67,6 +90,10 @@ static void tell_list (kafka_source_t *self)
     }
     for (uint32_t i = 0; i < self->table.count; i++) {
         kafka_partition_t *partition = self->table.partitions[i];
+        if (partition->replaced && partition->told) {
+            partition->told = false;
+            events->revoked (events->arg, i);
+        }
         if (!partition->own || partition->told || !is_listed (self, partition))
             continue;
         partition->told = true;
@@ -134,8 +161,7 @@ static void give (kafka_source_t *self, kafka_partition_t *partition,
 }
 
 /*  The fetcher could not go on. */
-static void take_error (kafka_source_t *self, kafka_partition_t *partition,
-                        const rd_kafka_message_t *message)
+static void take_error (kafka_partition_t *partition, const rd_kafka_message_t *message)
 {
     bool out_of_range = message->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
                         message->err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE;
@@ -143,10 +169,22 @@ static void take_error (kafka_source_t *self, kafka_partition_t *partition,
                  F_STR ("error", rd_kafka_message_errstr (message)));
     if (!out_of_range)
         return;
-    partition->failed = true;
-    int64_t oldest = -1, end = -1;
-    kafka_offsets_range (self->handle, kafka_partition_place (partition), &oldest, &end);
+    partition->failed = partition->range_due = true;
+}
+
+/*  Its offset is out of range: of which? False: not known yet, since no broker answers. */
+static bool look_at_range (kafka_source_t *self, kafka_partition_t *partition)
+{
+    int64_t oldest, end, began_ms = clock_ms ();
+    if (!may_ask (self, partition))
+        return false;
+    outcome_t outcome =
+        kafka_offsets_range (self->handle, kafka_partition_place (partition), &oldest, &end);
+    if (asked (self, partition, began_ms, outcome) != OUTCOME_OK)
+        return false;
+    partition->range_due = false;
     kafka_partition_lose (partition, partition->position, oldest, end);
+    return true;
 }
 
 static void take_message (kafka_source_t *self, kafka_partition_t *partition,
@@ -167,7 +205,7 @@ static void take_message (kafka_source_t *self, kafka_partition_t *partition,
             reach (self, partition, message->offset, true);
         }
     } else
-        take_error (self, partition, message);
+        take_error (partition, message);
 }
 
 static void refill (kafka_source_t *self, kafka_partition_t *partition)
@@ -183,6 +221,8 @@ static void refill (kafka_source_t *self, kafka_partition_t *partition)
  *  rest is dropped). True where there may be more. */
 static bool read_batch (kafka_source_t *self, kafka_partition_t *partition)
 {
+    if (partition->range_due && !look_at_range (self, partition))
+        return false;
     if (partition->lost) {
         tell_lost (self, partition);
         return true;
@@ -203,7 +243,7 @@ static bool read_batch (kafka_source_t *self, kafka_partition_t *partition)
         rd_kafka_message_t *message = partition->batch[partition->from++];
         take_message (self, partition, message);
         rd_kafka_message_destroy (message);
-        if (partition->lost)
+        if (partition->range_due)
             break;
     }
     return some;
@@ -247,6 +287,12 @@ static void do_poll (source_t *base, int timeout_ms)
 
 /*  ---- the rest of the interface ---- */
 
+static int64_t do_heard_ms (const source_t *base)
+{
+    const kafka_source_t *self = self_of_const (base);
+    return self->once ? 0 : self->heard_ms;
+}
+
 static uint32_t do_partition_count (const source_t *base)
 {
     return self_of_const (base)->table.count;
@@ -263,19 +309,37 @@ static bool do_partition_listed (const source_t *base, uint32_t index)
     return is_listed (self, partition_at (self, index));
 }
 
-static outcome_t do_start (source_t *source, uint32_t index, int64_t offset, int64_t *base,
-                           bool *base_lost)
+static bool do_partition_gone (const source_t *base, uint32_t index)
+{
+    return partition_at (self_of_const (base), index)->gone;
+}
+
+static outcome_t do_start (source_t *source, uint32_t index, int64_t offset, int64_t most,
+                           int64_t *base, bool *base_lost)
 {
     kafka_source_t *self = self_of (source);
     kafka_partition_t *partition = partition_at (self, index);
-    if (!partition->told || clock_ms () < partition->ask_after_ms)
+    if (!may_ask (self, partition))
         return OUTCOME_RETRY;
-    int64_t ignored_base;
-    bool ignored_lost;
-    outcome_t outcome = kafka_begin_start (self, partition, offset, base ? base : &ignored_base,
-                                           base_lost ? base_lost : &ignored_lost);
-    partition->ask_after_ms = outcome == OUTCOME_OK ? 0 : clock_ms () + KAFKA_ASK_MS_MAX;
-    return outcome;
+    int64_t began_ms = clock_ms ();
+    outcome_t outcome = kafka_begin_start (self, partition, offset, most, base, base_lost);
+    return asked (self, partition, began_ms, outcome);
+}
+
+static outcome_t do_renew (source_t *source, uint32_t index)
+{
+    kafka_source_t *self = self_of (source);
+    kafka_partition_t *partition = partition_at (self, index);
+    if (!may_ask (self, partition))
+        return OUTCOME_RETRY;
+    int64_t began_ms = clock_ms ();
+    outcome_t outcome = kafka_generation_renew (self, partition);
+    return asked (self, partition, began_ms, outcome);
+}
+
+static void do_learn (source_t *source, span_t name)
+{
+    kafka_generation_learn (self_of (source), name);
 }
 
 static void do_pause (source_t *base, uint32_t index, bool paused)
@@ -356,10 +420,14 @@ static void do_destroy (source_t **base_p)
 static const source_ops_t kafka_source_ops = {
     .destroy = do_destroy,
     .poll = do_poll,
+    .heard_ms = do_heard_ms,
     .partition_count = do_partition_count,
     .partition_name = do_partition_name,
     .partition_listed = do_partition_listed,
+    .partition_gone = do_partition_gone,
     .start = do_start,
+    .renew = do_renew,
+    .learn = do_learn,
     .pause = do_pause,
     .commit = do_commit,
     .end_known_ms = do_end_known_ms,

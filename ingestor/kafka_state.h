@@ -17,7 +17,8 @@ typedef struct {
     uint32_t turn; /* the partition that read last */
     bool once, closing;
     kafka_from_t from;
-    int64_t from_time_ms, list_interval_ms, listed_ms, committed_ms;
+    int64_t from_time_ms, list_interval_ms, listed_ms, heard_ms, committed_ms;
+    int64_t ask_after_ms; /* the brokers did not answer: not before this (clock_ms) */
 } kafka_source_t;
 
 #endif

@@ -43,7 +43,9 @@ typedef struct {
     bool owned;           /* assigned to this ingestor */
     bool started;         /* the source gives records from `position` on */
     bool stopped;         /* lost offsets: stands still until told */
-    bool skip_to_oldest;  /* lost offsets: told to go on at the oldest kept one */
+    bool skip_to_oldest;  /* lost offsets: told to go on at the oldest kept one … */
+    bool renew;           /* … or as the partition's next generation */
+    int64_t lost_wanted, lost_oldest, lost_end; /* what was wanted then, and what there was */
     bool restart;         /* a slot stands below the position: it must be read again from there */
     bool awaiting;        /* the record at `position` is of a scenario that configd is asked for */
     ledger_awaited_t awaited; /* … or was last */
@@ -79,6 +81,8 @@ ledger_partition_t *offset_ledger_get (offset_ledger_t *self, uint32_t number);
 void offset_ledger_set_slot (ledger_partition_t *partition, uint32_t slot, vector_entry_t entry);
 /*  The entry to begin at: the least of all slots; VECTOR_ABSENT where one has none. */
 vector_entry_t offset_ledger_start (const ledger_partition_t *partition, uint32_t slot_count);
+/*  The greatest offset that a slot stands at, or -1: the partition must not end below it. */
+int64_t offset_ledger_most (const ledger_partition_t *partition, uint32_t slot_count);
 /*  The partition is read again from here: all unsent rows are dropped, what was handed stays handed. */
 void offset_ledger_rewind (ledger_partition_t *partition, uint32_t slot_count, vector_entry_t entry,
                            int64_t now_ms);
