@@ -130,7 +130,7 @@ outcome_t kafka_begin_start (kafka_source_t *self, kafka_partition_t *partition,
     }
     partition->started = true;
     partition->done = false;
-    partition->position = offset;
+    partition->position = partition->known_at = offset;
     partition->end_told = -1;
     kafka_end_forget (partition);
     *base = offset;

@@ -48,11 +48,13 @@ outcome_t kafka_generation_renew (kafka_source_t *self, kafka_partition_t *parti
     /* Kafka deletes a topic's commits with it. Where they are still there, its end was cut off, and all that
      * is left was read before. */
     bool made_anew = committed < 0;
-    generation_t next = {partition->generation.number + 1, made_anew ? oldest : end};
+    /* What was given before that was noticed may be of the new one, and must not come again. */
+    int64_t unread = partition->position > partition->known_at ? partition->position : oldest;
+    generation_t next = {partition->generation.number + 1, made_anew ? unread : end};
     outcome = agree (self, partition, next);
     if (outcome != OUTCOME_OK)
         return outcome;
-    log_warning (made_anew ? "Kafka: the partition was made anew: it is read from its beginning"
+    log_warning (made_anew ? "Kafka: the partition was made anew: what was not read of it is read"
                            : "Kafka: the partition was cut: it is read from its present end",
                  F_STR ("partition", partition->name), F_INT ("begin", next.begin),
                  F_INT ("committed", committed), F_INT ("oldest", oldest), F_INT ("end", end));

@@ -5,6 +5,7 @@
 #include <sysexits.h>
 #include "common/clock.h"
 #include "ingestor/kafka_client.h"
+#include "ingestor/kafka_commit.h"
 #include "ingestor/kafka_fetch.h"
 #include "ingestor/kafka_group.h"
 
@@ -83,9 +84,10 @@ static int make_handle (kafka_source_t *self, const kafka_source_settings_t *set
         rd_kafka_conf_destroy (conf);
         return EX_USAGE;
     }
+    self->group = settings->group;
     rd_kafka_conf_set_opaque (conf, self);
     rd_kafka_conf_set_rebalance_cb (conf, kafka_group_rebalance);
-    rd_kafka_conf_set_offset_commit_cb (conf, kafka_group_on_commit);
+    rd_kafka_conf_set_offset_commit_cb (conf, kafka_commit_on_answer);
     self->handle = kafka_client_new (RD_KAFKA_CONSUMER, &conf, error, error_size);
     if (!self->handle)
         return EX_USAGE;

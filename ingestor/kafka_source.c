@@ -13,6 +13,7 @@
 #include "common/memory.h"
 #include "ingestor/kafka_begin.h"
 #include "ingestor/kafka_client.h"
+#include "ingestor/kafka_commit.h"
 #include "ingestor/kafka_end.h"
 #include "ingestor/kafka_fetch.h"
 #include "ingestor/kafka_generation.h"
@@ -105,7 +106,7 @@ static void tell_list (kafka_source_t *self)
 
 static void tell_lost (kafka_source_t *self, kafka_partition_t *partition)
 {
-    partition->lost = false;
+    partition->lost = partition->out_of_range = partition->suspect = false;
     partition->started = false;
     self->events.lost (self->events.arg, partition->index, partition->lost_wanted,
                        partition->lost_oldest, partition->lost_end);
@@ -163,28 +164,46 @@ static void give (kafka_source_t *self, kafka_partition_t *partition,
 /*  The fetcher could not go on. */
 static void take_error (kafka_partition_t *partition, const rd_kafka_message_t *message)
 {
-    bool out_of_range = message->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
-                        message->err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE;
     log_warning ("Kafka: partition", F_STR ("partition", partition->name),
                  F_STR ("error", rd_kafka_message_errstr (message)));
-    if (!out_of_range)
+    switch (message->err) {
+    case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
+    case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
+        partition->out_of_range = true;
+        break;
+    case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
+    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+        partition->suspect = true;
+        break;
+    default:
         return;
-    partition->failed = partition->range_due = true;
+    }
+    partition->failed = true;
+    partition->known_at = partition->position;
 }
 
-/*  Its offset is out of range: of which? False: not known yet, since no broker answers. */
-static bool look_at_range (kafka_source_t *self, kafka_partition_t *partition)
+/*  Its offset is out of range (of which?), or its topic was away (is it the same one?). False: not known yet. */
+static bool look_again (kafka_source_t *self, kafka_partition_t *partition)
 {
-    int64_t oldest, end, began_ms = clock_ms ();
+    int64_t oldest, end, committed, began_ms = clock_ms ();
+    kafka_mark_t mark;
+    kafka_place_t place = kafka_partition_place (partition);
     if (!may_ask (self, partition))
         return false;
-    outcome_t outcome =
-        kafka_offsets_range (self->handle, kafka_partition_place (partition), &oldest, &end);
+    outcome_t outcome = kafka_offsets_range (self->handle, place, &oldest, &end);
+    if (outcome == OUTCOME_OK)
+        outcome = kafka_offsets_committed (self->handle, place, &committed, &mark);
     if (asked (self, partition, began_ms, outcome) != OUTCOME_OK)
         return false;
-    partition->range_due = false;
-    kafka_partition_lose (partition, partition->position, oldest, end);
-    return true;
+    if (partition->out_of_range || (committed < 0 && partition->had_commit)) {
+        kafka_partition_lose (partition, partition->position, oldest, end);
+        return true;
+    }
+    partition->suspect = partition->failed && kafka_fetch_from (self, partition, partition->position);
+    partition->started = true;
+    kafka_end_forget (partition);
+    return !partition->suspect;
 }
 
 static void take_message (kafka_source_t *self, kafka_partition_t *partition,
@@ -221,7 +240,8 @@ static void refill (kafka_source_t *self, kafka_partition_t *partition)
  *  rest is dropped). True where there may be more. */
 static bool read_batch (kafka_source_t *self, kafka_partition_t *partition)
 {
-    if (partition->range_due && !look_at_range (self, partition))
+    bool unsure = partition->out_of_range || partition->suspect;
+    if (unsure && !partition->lost && !look_again (self, partition))
         return false;
     if (partition->lost) {
         tell_lost (self, partition);
@@ -243,7 +263,7 @@ static bool read_batch (kafka_source_t *self, kafka_partition_t *partition)
         rd_kafka_message_t *message = partition->batch[partition->from++];
         take_message (self, partition, message);
         rd_kafka_message_destroy (message);
-        if (partition->range_due)
+        if (partition->failed)
             break;
     }
     return some;
@@ -276,7 +296,7 @@ static void do_poll (source_t *base, int timeout_ms)
     kafka_group_serve (self);
     list_again (self, now_ms);
     tell_list (self);
-    kafka_group_commit (self, now_ms);
+    kafka_commit_step (self, now_ms);
     bool some = read_some (self);
     kafka_end_ask (self, now_ms);
     if (some || timeout_ms <= 0)
@@ -380,12 +400,8 @@ static void close_consumer (rd_kafka_t *handle)
 /*  Commits and leaves the group, bounded; -1 where the brokers do not let it go in time. */
 static int leave_group (kafka_source_t *self)
 {
-    for (uint32_t i = 0; i < self->table.count; i++)
-        if (self->table.partitions[i]->durable >= 0)
-            self->table.partitions[i]->committed = -1;
-    rd_kafka_topic_partition_list_t *list = kafka_group_due_commits (self);
-    kafka_offsets_commit_now (self->handle, list, LAST_COMMIT_MS_MAX);
-    rd_kafka_topic_partition_list_destroy (list);
+    kafka_commit_last (self, LAST_COMMIT_MS_MAX / 2);
+    kafka_commit_close (self);
     return kafka_client_bounded (close_consumer, self->handle, LEAVE_MS_MAX);
 }
 

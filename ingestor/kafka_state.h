@@ -11,7 +11,10 @@ typedef struct {
     source_t base;
     source_events_t events;
     rd_kafka_t *handle;
+    const char *group; /* borrowed */
     rd_kafka_queue_t *group_queue;
+    rd_kafka_queue_t *commit_answers; /* kafka_commit; NULL: nothing was asked yet */
+    bool commit_asked;
     int wake; /* an eventfd that librdkafka writes when something comes */
     kafka_table_t table;
     uint32_t turn; /* the partition that read last */

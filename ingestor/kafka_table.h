@@ -37,10 +37,13 @@ typedef struct {
     bool end_awaited;     /* kafka_end: asked and not answered */
     int64_t end_asked_ms; /* … when asked last, */
     int64_t end_known_ms; /* and when nothing was behind it (clock_ms); or 0 */
-    bool range_due;       /* its offset was out of range: to be asked of which */
+    bool out_of_range;    /* its offset was: to be asked of which range */
     bool lost;            /* to be told: */
     int64_t lost_wanted, lost_oldest, lost_end;
     bool origin_asked;
+    bool suspect;         /* its topic was away, or its commit is: to be asked whether it was made anew */
+    int64_t asked_at;     /* its position when the group's commit was asked for, … */
+    int64_t known_at;     /* … and was there: what was given below is of the same topic */
     bool later;           /* it was not there when the source began */
     bool made_anew;       /* its topic, since it was read */
     bool had_commit;      /* in this life the group had one: if it is gone, so is the topic it was of */

@@ -39,7 +39,26 @@ def add_partitions(brokers, topic, partitions):
 
 
 def delete_topic(brokers, topic):
-    _admin(brokers).delete_topics([topic])[topic].result(SECONDS_MAX)
+    admin = _admin(brokers)     # its answer comes as long as it lives
+    admin.delete_topics([topic])[topic].result(SECONDS_MAX)
+
+
+def recreate_topic(brokers, topic, partitions, **config):
+    """Deletes a topic and makes it anew, as soon as Kafka lets it."""
+    from support.servers import wait_until
+    admin = _admin(brokers)
+    delete_topic(brokers, topic)
+    wait_until(lambda: topic not in admin.list_topics(timeout=SECONDS_MAX).topics, SECONDS_MAX,
+               f"{topic} is deleted")
+    create_topic(brokers, topic, partitions, **config)
+
+
+def delete_records(brokers, topic, before):
+    """Drops all records below the offsets, {partition: offset}, as retention does."""
+    wanted = [TopicPartition(topic, partition, offset) for partition, offset in before.items()]
+    admin = _admin(brokers)     # its answers come as long as it lives
+    for future in admin.delete_records(wanted).values():
+        future.result(SECONDS_MAX)
 
 
 def _wait_for_topic(admin, topic, partitions):
