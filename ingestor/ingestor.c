@@ -68,14 +68,15 @@ static void on_revoked (void *arg, uint32_t source_index)
 static void on_position (void *arg, uint32_t source_index, int64_t next)
 {
     ledger_partition_t *partition = own_partition (arg, source_index);
-    if (partition->started && !partition->awaiting && next > partition->position)
+    if (partition->started && !partition->awaiting && !partition->retry_ms &&
+        next > partition->position)
         partition->position = next;
 }
 
 static void on_end (void *arg, uint32_t source_index, int64_t at)
 {
     ledger_partition_t *partition = own_partition (arg, source_index);
-    if (!partition->started || partition->awaiting)
+    if (!partition->started || partition->awaiting || partition->retry_ms)
         return;
     if (at > partition->position)
         partition->position = at;

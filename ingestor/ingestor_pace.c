@@ -133,6 +133,14 @@ static void note_first (ingestor_t *self)
     }
 }
 
+static void note_letters (ledger_partition_t *partition, int64_t now_ms)
+{
+    if (!(partition->paused & PAUSE_LETTERS))
+        partition->letters_ms = 0;
+    else if (!partition->letters_ms)
+        partition->letters_ms = now_ms;
+}
+
 static void note_ends (ingestor_t *self)
 {
     const source_ops_t *ops = self->source->ops;
@@ -156,8 +164,11 @@ static uint32_t reasons_to_wait (ingestor_t *self, uint32_t number, ledger_parti
     if (limit_ms != EVENT_TIME_NONE && partition->greatest_ms != EVENT_TIME_NONE &&
         partition->greatest_ms > limit_ms)
         reasons |= PAUSE_SKEW;
-    if (self->dead_letters->ops->pending (self->dead_letters, partition->source_index))
+    if (partition->retry_ms ||
+        self->dead_letters->ops->pending (self->dead_letters, partition->source_index))
         reasons |= PAUSE_LETTERS;
+    if (partition->retry_ms && self->now_ms >= partition->retry_ms)
+        partition->restart = true;
     if (partition->awaiting)
         reasons |= PAUSE_SCENARIO;
     offset_ledger_sample (partition, self->now_ms);
@@ -188,6 +199,7 @@ void ingestor_pace (ingestor_t *self)
         if (!partition || !partition->started)
             continue;
         partition->paused = reasons_to_wait (self, i, partition, limit_ms);
+        note_letters (partition, self->now_ms);
         bool pause = partition->paused != 0;
         if (pause != partition->source_paused)
             self->source->ops->pause (self->source, partition->source_index, pause);

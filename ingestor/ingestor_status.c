@@ -189,6 +189,21 @@ static bool tell_end (ingestor_t *self, uint32_t number, readiness_t *readiness,
     return false;
 }
 
+/*  Others go on, but it will not by itself: its dead letters are refused, or cannot be written. */
+static bool tell_letters (ingestor_t *self, uint32_t number, readiness_t *readiness, int64_t now_ms)
+{
+    const ledger_partition_t *partition = partition_at (self, number);
+    char name[NAME_BYTES_MAX];
+    if (!partition->started || !partition->letters_ms ||
+        now_ms - partition->letters_ms < READINESS_STALL_MS)
+        return true;
+    readiness_say (readiness, false, "dead_letters",
+                   "%s stands still at %lld for %lld s: its dead letters cannot be kept (see the log)",
+                   name_partition (self, number, name), (long long)partition->position,
+                   (long long)((now_ms - partition->letters_ms) / 1000));
+    return false;
+}
+
 static void tell_heard (const ingestor_t *self, readiness_t *readiness, int64_t now_ms)
 {
     int64_t heard_ms = self->source->ops->heard_ms (self->source);
@@ -229,6 +244,7 @@ void ingestor_tell_readiness (void *arg, readiness_t *readiness, int64_t now_ms)
                            (long long)partition->lost_oldest, (long long)partition->lost_end);
         lines += partition->stopped || !tell_applied (self, i, readiness, now_ms);
         lines += !tell_end (self, i, readiness, now_ms);
+        lines += !tell_letters (self, i, readiness, now_ms);
     }
     tell_heard (self, readiness, now_ms);
     tell_gone (self, readiness);

@@ -181,10 +181,11 @@ static outcome_t do_add (dead_letters_t *base, const source_record_t *record,
         return OUTCOME_OK;
     }
     rd_kafka_headers_destroy (headers);
-    if (code != RD_KAFKA_RESP_ERR__QUEUE_FULL)
-        log_error ("Kafka does not take a dead letter; trying again", F_STR ("topic", self->topic),
-                   F_STR ("error", rd_kafka_err2str (code)));
-    return OUTCOME_RETRY;
+    if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL)
+        return OUTCOME_RETRY;
+    log_error ("Kafka does not take a dead letter; trying again", F_STR ("topic", self->topic),
+               F_STR ("error", rd_kafka_err2str (code)));
+    return OUTCOME_ERROR;
 }
 
 static void do_poll (dead_letters_t *base)

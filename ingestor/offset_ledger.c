@@ -94,6 +94,7 @@ static void stand_at (ledger_partition_t *partition, uint32_t slot_count, vector
     partition->valid_clock_ms = now_ms;
     partition->at_end = false;
     partition->awaiting = false;
+    partition->retry_ms = 0;
     partition->sample_count = 0;
     if (partition->counted < 0)
         partition->counted = entry.next;

@@ -49,6 +49,7 @@ typedef struct {
     bool restart;         /* a slot stands below the position: it must be read again from there */
     bool awaiting;        /* the record at `position` is of a scenario that configd is asked for */
     ledger_awaited_t awaited; /* … or was last */
+    int64_t retry_ms;     /* the record at `position` cannot be taken: read again then (own clock); or 0 */
     bool at_end;          /* has reached its present end; with --once: has ended */
     int64_t position;     /* every offset below was read and routed */
     int64_t greatest_ms;  /* greatest valid event time before it */
@@ -61,6 +62,7 @@ typedef struct {
     int64_t counted;      /* messages below that belong to no shard were counted */
     int64_t committed;    /* told to the source as durable */
     uint32_t paused;      /* reasons: PAUSE_… */
+    int64_t letters_ms;   /* own clock since when it waits for its dead letters, or 0 */
     bool source_paused;   /* what the source was told */
     bool told_idle, told_ended; /* what the workers were told */
     ledger_slot_t *slots;
