@@ -5,6 +5,21 @@
 
 enum { SERVED_PER_POLL_MAX = 16 };
 
+/*  For a rebalance librdkafka pauses what is fetched, and resumes it where it believes that we are. It takes an
+ *  end that was told for a message (2.8, rd_kafka_consume_batch_queue), and would pass over the next one: so it
+ *  is told. These seeks come between its pausing and its resuming. */
+static void say_positions (kafka_source_t *self)
+{
+    for (uint32_t i = 0; i < self->table.count; i++) {
+        kafka_partition_t *partition = self->table.partitions[i];
+        if (!partition->own || !partition->started || !partition->fetching || !partition->active ||
+            partition->failed)
+            continue;
+        kafka_partition_drop_batch (partition);
+        kafka_fetch_seek (self, partition, partition->position);
+    }
+}
+
 /*  Called by rd_kafka_consumer_poll: the group gives or takes partitions. A given one is not
  * fetched before it is started; the empty call tells librdkafka that the rebalance is done. */
 void kafka_group_rebalance (rd_kafka_t *handle, rd_kafka_resp_err_t code,
@@ -30,6 +45,7 @@ void kafka_group_rebalance (rd_kafka_t *handle, rd_kafka_resp_err_t code,
             self->events.revoked (self->events.arg, partition->index);
         partition->told = false;
     }
+    say_positions (self);
     rd_kafka_error_t *error = gives ? rd_kafka_incremental_assign (handle, fetched)
                                     : rd_kafka_incremental_unassign (handle, fetched);
     if (error) {
