@@ -241,7 +241,7 @@ static outcome_t do_start (source_t *base, uint32_t index, int64_t offset, int64
                            int64_t *first, bool *first_lost)
 {
     file_partition_t *partition = partition_at (self_of (base), index);
-    if (!partition->told)
+    if (!partition->told || partition->replaced)
         return OUTCOME_RETRY;
     int64_t end, oldest = file_partition_oldest (partition);
     bool from_oldest = offset == SOURCE_OLDEST;
