@@ -8,7 +8,8 @@ typedef struct sender {
     char *name;
     size_t name_size;
     uint64_t incarnation;
-    int64_t heard_ms, idle_time_ms;
+    int64_t heard_ms; /* of the time listened */
+    int64_t idle_time_ms;
     uint32_t *list;
     uint32_t count, capacity;
     struct sender *next;
@@ -30,6 +31,9 @@ struct watermark {
     bool *listed;
     uint32_t count;
     bool heard;
+    int64_t listened_ms;  /* how long this process has listened: its own pauses are left out */
+    int64_t now_ms;       /* own clock at the last watermark_listen, or 0 */
+    int64_t behind_ms;    /* to be listened to before idleness is believed again */
 };
 
 watermark_t *watermark_new (partition_names_t *partitions, int64_t out_of_orderness_ms)
@@ -77,8 +81,33 @@ static void make_room (watermark_t *self)
     self->count = count;
 }
 
-/*  A new life of an ingestor has not yet looked where its partitions end: what the older one said of them
- *  is no longer known, and nothing is idle by silence. */
+void watermark_listen (watermark_t *self, int64_t now_ms, bool drained)
+{
+    int64_t passed_ms = self->now_ms ? now_ms - self->now_ms : 0;
+    self->now_ms = now_ms;
+    if (passed_ms > WATERMARK_PAUSE_MS) {
+        passed_ms = WATERMARK_PAUSE_MS;
+        self->behind_ms = WATERMARK_SILENCE_MS;
+    } else if (self->behind_ms > 0)
+        self->behind_ms -= passed_ms;
+    if (drained && self->behind_ms <= WATERMARK_SILENCE_MS - WATERMARK_BEHIND_LEAST_MS)
+        self->behind_ms = 0;
+    self->listened_ms += passed_ms;
+}
+
+static bool is_silent (const watermark_t *self, const sender_t *sender)
+{
+    return self->listened_ms - sender->heard_ms > WATERMARK_SILENCE_MS;
+}
+
+static bool is_idle (const watermark_t *self, uint32_t partition)
+{
+    const state_t *state = &self->states[partition];
+    return state->idle && state->sender && self->behind_ms <= 0 && !is_silent (self, state->sender);
+}
+
+/*  What the sender said before is no longer known: it says all of it anew, and a new life has not yet looked
+ *  where its partitions end. */
 static void forget_states (watermark_t *self, const sender_t *sender)
 {
     for (uint32_t i = 0; i < self->count; i++) {
@@ -87,12 +116,13 @@ static void forget_states (watermark_t *self, const sender_t *sender)
     }
 }
 
+/*  An end that was said stays: one that left in order after it (--once) says nothing more. */
 static void remove_sender (watermark_t *self, sender_t **place)
 {
     sender_t *sender = *place;
     for (uint32_t i = 0; i < self->count; i++) {
         if (self->states[i].sender == sender)
-            self->states[i].sender = NULL;
+            self->states[i] = (state_t){.ended = self->states[i].ended, .at = self->states[i].at};
     }
     *place = sender->next;
     self->sender_count--;
@@ -117,15 +147,14 @@ static sender_t *find_or_add (watermark_t *self, span_t name)
 }
 
 bool watermark_begin (watermark_t *self, span_t sender_name, uint64_t incarnation,
-                      int64_t idle_time_ms, int64_t now_ms)
+                      int64_t idle_time_ms)
 {
     sender_t *sender = find_or_add (self, sender_name);
     if (!sender || incarnation < sender->incarnation)
         return false;
-    if (incarnation > sender->incarnation)
-        forget_states (self, sender);
+    forget_states (self, sender);
     sender->incarnation = incarnation;
-    sender->heard_ms = now_ms;
+    sender->heard_ms = self->listened_ms;
     sender->idle_time_ms = idle_time_ms;
     sender->count = 0;
     self->current = sender;
@@ -153,9 +182,8 @@ void watermark_own (watermark_t *self, uint32_t partition, bool idle, bool ended
 void watermark_end (watermark_t *self)
 {
     make_room (self);
-    int64_t now_ms = self->current->heard_ms;
     for (sender_t **at = &self->senders; *at;) {
-        if (now_ms - (*at)->heard_ms > WATERMARK_SENDER_TTL_MS)
+        if (self->listened_ms - (*at)->heard_ms > WATERMARK_SENDER_TTL_MS)
             remove_sender (self, at);
         else
             at = &(*at)->next;
@@ -170,11 +198,12 @@ void watermark_end (watermark_t *self)
     self->heard = true;
 }
 
+/*  Asked while all are idle: a silent sender has no partition then that another has not taken over. */
 static int64_t least_idle_time_ms (const watermark_t *self)
 {
     int64_t least_ms = INT64_MAX;
     for (const sender_t *sender = self->senders; sender; sender = sender->next) {
-        if (sender->idle_time_ms < least_ms)
+        if (!is_silent (self, sender) && sender->idle_time_ms < least_ms)
             least_ms = sender->idle_time_ms;
     }
     return least_ms == INT64_MAX ? EVENT_TIME_NONE : least_ms;
@@ -188,7 +217,7 @@ int64_t watermark_of (const watermark_t *self, const vector_t *vector)
     for (uint32_t i = 0; i < self->count; i++) {
         vector_entry_t entry = vector_get (vector, i);
         /* Beyond `at` it has had more since it was called idle. */
-        if (!self->listed[i] || (self->states[i].idle && entry.next == self->states[i].at))
+        if (!self->listed[i] || (entry.next == self->states[i].at && is_idle (self, i)))
             continue;
         if (entry.greatest_ms == EVENT_TIME_NONE)
             return EVENT_TIME_NONE;
@@ -210,7 +239,7 @@ bool watermark_all_ended (const watermark_t *self, const vector_t *vector)
 
 bool watermark_is_idle (const watermark_t *self, uint32_t partition)
 {
-    return partition < self->count && self->states[partition].idle;
+    return partition < self->count && is_idle (self, partition);
 }
 
 bool watermark_is_ended (const watermark_t *self, uint32_t partition)

@@ -126,13 +126,16 @@ static void apply_rows (worker_t *self, shard_t *shard, const wire_section_t *se
 }
 
 /*  Events of offsets that are gone may be missing from every window that began before the first event that is
- *  still there. */
+ *  still there; while there is none, before the last one of any partition. */
 static void begin_inexact (shard_t *shard, const wire_section_t *section)
 {
     if (!section->base_lost)
         return;
-    if (section->greatest_to_ms > shard->exact_from_ms)
-        shard->exact_from_ms = section->greatest_to_ms;
+    int64_t first_ms = section->greatest_to_ms;
+    if (first_ms == EVENT_TIME_NONE)
+        first_ms = vector_greatest_ms (&shard->applied);
+    if (first_ms > shard->exact_from_ms)
+        shard->exact_from_ms = first_ms;
     log_warning ("a shard begins where older events are gone: its first windows are inexact",
                  F_STR ("stage", shard->stage->name), F_INT ("shard", shard->number),
                  F_SPAN ("partition", section->partition), F_INT ("base", section->base));
@@ -242,8 +245,7 @@ static bool take_sections (worker_t *self, const wire_header_t *header, cursor_t
     return true;
 }
 
-static void take_partitions (worker_t *self, const wire_header_t *header, cursor_t *frame,
-                             int64_t now_ms)
+static void take_partitions (worker_t *self, const wire_header_t *header, cursor_t *frame)
 {
     cursor_t check = *frame;
     wire_partitions_t head;
@@ -258,8 +260,7 @@ static void take_partitions (worker_t *self, const wire_header_t *header, cursor
         return;
     }
     wire_read_partitions (frame, &head);
-    if (!watermark_begin (self->watermark, header->sender, header->incarnation, head.idle_time_ms,
-                          now_ms))
+    if (!watermark_begin (self->watermark, header->sender, header->incarnation, head.idle_time_ms))
         return;
     self->once = head.once;
     for (uint32_t i = 0; i < head.partition_count; i++) {
@@ -280,7 +281,7 @@ static void take_partitions (worker_t *self, const wire_header_t *header, cursor
 }
 
 /*  False: it must wait for its config and be offered again. */
-static bool take_frame (worker_t *self, zmq_msg_t *message, bool may_wait, int64_t now_ms)
+static bool take_frame (worker_t *self, zmq_msg_t *message, bool may_wait)
 {
     cursor_t frame = cursor_of (zmq_msg_data (message), zmq_msg_size (message));
     wire_header_t header;
@@ -288,7 +289,7 @@ static bool take_frame (worker_t *self, zmq_msg_t *message, bool may_wait, int64
     if (wire_read_header (&frame, &header) && header.kind == WIRE_SECTIONS)
         taken = take_sections (self, &header, &frame, may_wait);
     else if (!frame.failed && header.kind == WIRE_PARTITIONS)
-        take_partitions (self, &header, &frame, now_ms);
+        take_partitions (self, &header, &frame);
     else
         frame.failed = true;
     if (frame.failed)
@@ -304,7 +305,7 @@ void worker_take_frames (worker_t *self, int64_t now_ms)
         if (overdue)
             log_warning ("the config that events were routed by has not come: they are applied by the "
                          "present one");
-        if (!take_frame (self, &self->held, !overdue, now_ms))
+        if (!take_frame (self, &self->held, !overdue))
             return;
         zmq_msg_close (&self->held);
         self->has_held = false;
@@ -315,9 +316,10 @@ void worker_take_frames (worker_t *self, int64_t now_ms)
         zmq_msg_init (&message);
         if (zmq_msg_recv (&message, socket, ZMQ_DONTWAIT) < 0) {
             zmq_msg_close (&message);
+            watermark_listen (self->watermark, now_ms, true);
             return;
         }
-        if (take_frame (self, &message, true, now_ms)) {
+        if (take_frame (self, &message, true)) {
             zmq_msg_close (&message);
             continue;
         }
@@ -328,4 +330,5 @@ void worker_take_frames (worker_t *self, int64_t now_ms)
         self->held_ms = now_ms;
         return;
     }
+    watermark_listen (self->watermark, now_ms, false);
 }

@@ -16,7 +16,8 @@ typedef struct dead_letters dead_letters_t;
 
 typedef struct {
     void (*destroy) (dead_letters_t **self_p); /* flushes, bounded */
-    /*  Takes one; RETRY: its queue is full, call dead_letters poll and again. */
+    /*  Takes one. RETRY: its queue is full, call dead_letters poll and again. ERROR: it is refused for now (logged):
+     *  again later. */
     outcome_t (*add) (dead_letters_t *self, const source_record_t *record,
                       const char *partition_name, event_reason_t reason, int64_t now_ms);
     /*  Serves acknowledgements / syncs what was added. */

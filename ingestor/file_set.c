@@ -10,10 +10,10 @@
 
 enum { LOOK_INTERVAL_MS = 100 }; /* how often paths are looked at */
 
-static file_partition_t *find_partition (const file_set_t *self, const char *name)
+file_partition_t *file_set_find (const file_set_t *self, span_t base)
 {
     for (uint32_t i = 0; i < self->partition_count; i++)
-        if (strcmp (self->partitions[i]->name, name) == 0)
+        if (!self->partitions[i]->replaced && span_equal (span_of (self->partitions[i]->base), base))
             return self->partitions[i];
     return NULL;
 }
@@ -25,25 +25,42 @@ static void set_file (file_partition_t *partition, int fd)
     partition->tail.fd = fd;
 }
 
+/*  Takes the base name. */
+static file_partition_t *add (file_set_t *self, uint32_t input, char *base, generation_t generation)
+{
+    file_partition_t *partition = memory_new (sizeof *partition);
+    *partition = (file_partition_t){.set = self,
+                                    .index = self->partition_count,
+                                    .input = input,
+                                    .base = base,
+                                    .name = generation_name (base, generation),
+                                    .generation = generation,
+                                    .recorded_end = -1,
+                                    .lost_wanted = -1,
+                                    .end_told = -1,
+                                    .own = self->inputs[input].own,
+                                    .tail = {.fd = -1}};
+    self->partitions = memory_resize (self->partitions,
+                                      (self->partition_count + 1) * sizeof *self->partitions);
+    self->partitions[self->partition_count++] = partition;
+    self->changed = true;
+    return partition;
+}
+
+static void check_truncated (file_partition_t *partition)
+{
+    int64_t end;
+    if (partition->started && file_partition_is_beyond (partition, partition->tail.position, &end))
+        partition->lost_wanted = partition->tail.position;
+}
+
 /*  The path now holds the partition that was seen; takes the look's fd and name. */
 static file_partition_t *adopt (file_set_t *self, uint32_t input, file_look_t *look)
 {
-    file_partition_t *partition = find_partition (self, look->name);
-    if (!partition) {
-        partition = memory_new (sizeof *partition);
-        *partition = (file_partition_t){.set = self,
-                                        .index = self->partition_count,
-                                        .input = input,
-                                        .name = look->name,
-                                        .recorded_end = -1,
-                                        .lost_wanted = -1,
-                                        .end_told = -1,
-                                        .own = self->inputs[input].own,
-                                        .tail = {.fd = -1}};
-        self->partitions = memory_resize (self->partitions,
-                                          (self->partition_count + 1) * sizeof *self->partitions);
-        self->partitions[self->partition_count++] = partition;
-    } else
+    file_partition_t *partition = file_set_find (self, span_of (look->name));
+    if (!partition)
+        partition = add (self, input, look->name, (generation_t){0});
+    else
         free (look->name);
     look->name = NULL;
     set_file (partition, look->fd);
@@ -54,7 +71,30 @@ static file_partition_t *adopt (file_set_t *self, uint32_t input, file_look_t *l
     partition->rotated = false;
     self->inputs[input].current = partition;
     self->changed = true;
+    check_truncated (partition);
     return partition;
+}
+
+bool file_set_enter (file_set_t *self, file_partition_t *partition, generation_t generation)
+{
+    if (generation_compare (partition->generation, generation) >= 0)
+        return false;
+    char *base = memory_copy_string (partition->base, strlen (partition->base));
+    file_partition_t *next = add (self, partition->input, base, generation);
+    next->tail.fd = partition->tail.fd;
+    next->listed = partition->listed;
+    next->empty = partition->empty;
+    next->rotated = partition->rotated;
+    next->rotated_ms = partition->rotated_ms;
+    if (self->inputs[partition->input].current == partition)
+        self->inputs[partition->input].current = next;
+    partition->tail.fd = -1;
+    partition->replaced = true;
+    partition->listed = partition->started = partition->rotated = false;
+    partition->lost_wanted = -1;
+    log_info ("a file goes on as another generation", F_STR ("partition", next->name),
+              F_INT ("begin", generation.begin));
+    return true;
 }
 
 static void unlist (file_set_t *self, file_partition_t *partition)
@@ -77,6 +117,7 @@ static void leave (file_set_t *self, file_partition_t *partition, bool moved, in
     partition->rotated = true;
     partition->rotated_ms = now_ms;
     if (!moved) {
+        partition->overwritten = true;
         log_warning (
             "file was overwritten with another first line: what was not read of it is lost",
             F_STR ("partition", partition->name), F_INT ("position", partition->tail.position));
@@ -93,7 +134,8 @@ spool_t *file_partition_spool (const file_partition_t *self)
 int64_t file_partition_oldest (const file_partition_t *self)
 {
     spool_t *spool = file_partition_spool (self);
-    return spool ? spool_forget (spool, 0) : 0;
+    int64_t oldest = spool ? spool_forget (spool, 0) : 0;
+    return oldest > self->generation.begin ? oldest : self->generation.begin;
 }
 
 bool file_partition_is_beyond (const file_partition_t *partition, int64_t wanted, int64_t *end)
@@ -111,14 +153,7 @@ bool file_partition_is_beyond (const file_partition_t *partition, int64_t wanted
     if (fstat (partition->tail.fd, &now))
         return false;
     *end = now.st_size;
-    return wanted > *end;
-}
-
-static void check_truncated (file_partition_t *partition)
-{
-    int64_t end;
-    if (partition->started && file_partition_is_beyond (partition, partition->tail.position, &end))
-        partition->lost_wanted = partition->tail.position;
+    return wanted > *end || (partition->overwritten && wanted > 0);
 }
 
 /*  Looks at one path; -1 where there is nothing (errno). */
@@ -147,7 +182,7 @@ int file_set_look_at (file_set_t *self, uint32_t index, int64_t now_ms)
     case FILE_INPUT_CHANGED:
         break;
     }
-    if (!current || strcmp (current->name, look.name)) {
+    if (!current || strcmp (current->base, look.name)) {
         if (current)
             leave (self, current, look.moved, now_ms);
         adopt (self, index, &look);
@@ -191,6 +226,7 @@ void file_set_free (file_set_t *self)
 {
     for (uint32_t i = 0; i < self->partition_count; i++) {
         set_file (self->partitions[i], -1);
+        free (self->partitions[i]->base);
         free (self->partitions[i]->name);
         free (self->partitions[i]);
     }

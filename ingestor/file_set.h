@@ -6,8 +6,10 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "common/span.h"
 #include "ingestor/file_input.h"
 #include "ingestor/file_tail.h"
+#include "ingestor/generation.h"
 #include "ingestor/spool.h"
 
 enum { FILE_SET_ROTATED_GRACE_MS = 5000 }; /* a writer may go on with a rotated file as long */
@@ -17,13 +19,17 @@ typedef struct file_set file_set_t;
 typedef struct {
     file_set_t *set;
     uint32_t index, input;
-    char *name;
+    char *base, *name;      /* by the first line; and with the generation */
+    generation_t generation;
+    bool replaced;          /* by a later generation: this one is no more */
     bool listed, own, told; /* told: assigned was called, and revoked was not */
     bool empty;             /* no first line yet */
+    bool overwritten;       /* in place, since it was read: none of its offsets is there any more */
     bool started, rotated;
     int64_t rotated_ms;
     int64_t recorded_end; /* with once: the end that was found, or -1 */
     int64_t end_told;     /* the end that was last told, or -1 */
+    int64_t end_known_ms; /* when nothing was behind its position (clock_ms), or 0 */
     int64_t durable;      /* every byte below is durable downstream */
     int64_t lost_wanted;  /* an offset that is not there, to be told; or -1 */
     file_tail_t tail;     /* its fd is the partition's */
@@ -52,11 +58,15 @@ int file_set_look_at (file_set_t *self, uint32_t index, int64_t now_ms);
 void file_set_look_around (file_set_t *self, int64_t now_ms);
 /*  The spool that a partition is read from, or NULL. */
 spool_t *file_partition_spool (const file_partition_t *self);
-/*  Is there nothing of the partition at `wanted` (beyond its end, or the bytes are gone)? *end, if
- * it can be told, gets its end. */
+/*  Is there nothing of the partition at `wanted` (beyond its end, or the bytes are gone or others)? *end, if it
+ *  can be told, gets its end. */
 bool file_partition_is_beyond (const file_partition_t *self, int64_t wanted, int64_t *end);
-/*  The oldest byte that is kept. */
+/*  The oldest byte that is kept, of this generation. */
 int64_t file_partition_oldest (const file_partition_t *self);
+/*  A later generation takes the partition's place and what it owns; false: it is none. */
+bool file_set_enter (file_set_t *self, file_partition_t *partition, generation_t generation);
+/*  The partition (not replaced) of this base name, or NULL. */
+file_partition_t *file_set_find (const file_set_t *self, span_t base);
 /*  Closes what it holds; the struct itself is the owner's. */
 void file_set_free (file_set_t *self);
 

@@ -89,11 +89,11 @@ static void tell_lost (file_partition_t *partition)
     const source_events_t *events = &source_of (partition)->events;
     int64_t wanted = partition->lost_wanted, end = 0;
     file_partition_is_beyond (partition, wanted, &end);
-    bool gone = partition->tail.fd < 0;
+    bool gone = partition->tail.fd < 0; /* overwritten, and another partition has the path */
+    int64_t oldest = file_partition_oldest (partition);
     partition->lost_wanted = -1;
     partition->started = false;
-    events->lost (events->arg, partition->index, wanted,
-                  gone ? end : file_partition_oldest (partition), end);
+    events->lost (events->arg, partition->index, wanted, oldest, gone ? oldest : end);
 }
 
 /*  All that there is was given. */
@@ -106,6 +106,7 @@ static void reach_end (file_partition_t *partition)
         return;
     if (self->set.once && partition->recorded_end < 0)
         partition->recorded_end = at;
+    partition->end_known_ms = clock_ms ();
     if (partition->end_told == at)
         return;
     partition->end_told = at;
@@ -202,6 +203,12 @@ static void do_poll (source_t *base, int timeout_ms)
 
 /*  ---- the rest of the interface ---- */
 
+static int64_t do_heard_ms (const source_t *base)
+{
+    (void)base;
+    return 0;
+}
+
 static uint32_t do_partition_count (const source_t *base)
 {
     return self_of_const (base)->set.partition_count;
@@ -223,28 +230,64 @@ static bool do_partition_listed (const source_t *base, uint32_t index)
     return partition_at (self_of_const (base), index)->listed;
 }
 
-static outcome_t do_start (source_t *base, uint32_t index, int64_t offset, int64_t *first,
-                           bool *first_lost)
+static bool do_partition_gone (const source_t *base, uint32_t index)
+{
+    (void)base;
+    (void)index;
+    return false; /* what left the list was read to its end */
+}
+
+static outcome_t do_start (source_t *base, uint32_t index, int64_t offset, int64_t most,
+                           int64_t *first, bool *first_lost)
 {
     file_partition_t *partition = partition_at (self_of (base), index);
-    if (!partition->told)
+    if (!partition->told || partition->replaced)
         return OUTCOME_RETRY;
     int64_t end, oldest = file_partition_oldest (partition);
     bool from_oldest = offset == SOURCE_OLDEST;
     if (from_oldest)
         offset = oldest;
-    if (first)
-        *first = offset;
-    if (first_lost)
-        *first_lost = from_oldest && oldest > 0;
+    *first = offset;
+    *first_lost = from_oldest && (oldest > 0 || partition->generation.number);
+    if (most < offset)
+        most = offset;
     partition->started = true;
     partition->end_told = -1;
+    partition->end_known_ms = 0;
     partition->lost_wanted = -1;
-    if (file_partition_is_beyond (partition, offset, &end) || offset < oldest)
+    if (offset < oldest)
         partition->lost_wanted = offset;
+    else if (file_partition_is_beyond (partition, most, &end))
+        partition->lost_wanted = most;
     else
         file_tail_start (&partition->tail, offset);
     return OUTCOME_OK;
+}
+
+/*  As tail -F has it: a file that became shorter is another one, and read from its beginning. What a pipe
+ *  brought again is what it brought before. */
+static outcome_t do_renew (source_t *base, uint32_t index)
+{
+    file_partition_t *partition = partition_at (self_of (base), index);
+    const spool_t *spool = file_partition_spool (partition);
+    generation_t next = {partition->generation.number + 1, spool ? spool_size (spool) : 0};
+    if (!partition->told || partition->replaced)
+        return OUTCOME_RETRY;
+    log_warning (spool ? "less came than was read before: what comes behind it is read"
+                       : "the file was cut or overwritten: it is read from its beginning",
+                 F_STR ("partition", partition->name));
+    file_set_enter (partition->set, partition, next);
+    return OUTCOME_OK;
+}
+
+static void do_learn (source_t *base, span_t name)
+{
+    file_set_t *set = &self_of (base)->set;
+    span_t base_name;
+    generation_t generation = generation_parse (name, &base_name);
+    file_partition_t *partition = generation.number ? file_set_find (set, base_name) : NULL;
+    if (partition)
+        file_set_enter (set, partition, generation);
 }
 
 static void do_pause (source_t *base, uint32_t index, bool paused)
@@ -272,6 +315,11 @@ static int64_t do_lag (const source_t *base, uint32_t index, int64_t next)
     return end < 0 ? -1 : end > next ? end - next : 0;
 }
 
+static int64_t do_end_known_ms (const source_t *base, uint32_t index)
+{
+    return partition_at (self_of_const (base), index)->end_known_ms;
+}
+
 static void do_destroy (source_t **base_p)
 {
     file_source_t *self = self_of (*base_p);
@@ -286,12 +334,17 @@ static const source_ops_t file_source_ops = {
     .offsets_are_bytes = true,
     .destroy = do_destroy,
     .poll = do_poll,
+    .heard_ms = do_heard_ms,
     .partition_count = do_partition_count,
     .partition_name = do_partition_name,
     .partition_listed = do_partition_listed,
+    .partition_gone = do_partition_gone,
     .start = do_start,
+    .renew = do_renew,
+    .learn = do_learn,
     .pause = do_pause,
     .commit = do_commit,
+    .end_known_ms = do_end_known_ms,
     .lag = do_lag,
 };
 

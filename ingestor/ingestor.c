@@ -12,7 +12,7 @@ enum { COMMIT_MS = 1000, ANNOUNCES_A_TURN = 256, LETTERS_DRAIN_MS = 10000 };
 
 /*  ---- what the source says ---- */
 
-static ledger_partition_t *own_partition (ingestor_t *self, uint32_t source_index)
+uint32_t ingestor_number (ingestor_t *self, uint32_t source_index)
 {
     if (source_index >= self->number_count) {
         uint32_t count = source_index + 16;
@@ -26,8 +26,13 @@ static ledger_partition_t *own_partition (ingestor_t *self, uint32_t source_inde
         self->numbers[source_index] =
             partition_names_intern (self->partitions, span_of (name)) + 1;
     }
+    return self->numbers[source_index] - 1;
+}
+
+static ledger_partition_t *own_partition (ingestor_t *self, uint32_t source_index)
+{
     ledger_partition_t *partition =
-        offset_ledger_get (&self->ledger, self->numbers[source_index] - 1);
+        offset_ledger_get (&self->ledger, ingestor_number (self, source_index));
     partition->source_index = source_index;
     return partition;
 }
@@ -36,6 +41,7 @@ static void on_listed (void *arg)
 {
     ingestor_t *self = arg;
     self->told_ms = 0;
+    self->learned_count = 0;
 }
 
 static void on_assigned (void *arg, uint32_t source_index)
@@ -45,55 +51,41 @@ static void on_assigned (void *arg, uint32_t source_index)
     /* What was committed under the former assignment may have been refused, and its retry dropped. */
     partition->committed = -1;
     partition->started = false;
-    partition->stopped = false;
+    partition->stopped = partition->renew = false;
     partition->source_paused = false;
+    partition->run = (idleness_run_t){0};
 }
 
 static void on_revoked (void *arg, uint32_t source_index)
 {
-    ledger_partition_t *partition = own_partition (arg, source_index);
+    ingestor_t *self = arg;
+    ledger_partition_t *partition = own_partition (self, source_index);
     partition->owned = false;
     partition->started = false;
+    self->told_ms = 0; /* nobody may go on by what was said of it here */
 }
 
 static void on_position (void *arg, uint32_t source_index, int64_t next)
 {
     ledger_partition_t *partition = own_partition (arg, source_index);
-    if (partition->started && !partition->awaiting && next > partition->position)
+    if (partition->started && !partition->awaiting && !partition->retry_ms &&
+        next > partition->position)
         partition->position = next;
 }
 
 static void on_end (void *arg, uint32_t source_index, int64_t at)
 {
     ledger_partition_t *partition = own_partition (arg, source_index);
-    if (!partition->started || partition->awaiting)
+    if (!partition->started || partition->awaiting || partition->retry_ms)
         return;
     if (at > partition->position)
         partition->position = at;
     partition->at_end = true;
 }
 
-/*  Offsets are gone: it stands still, or goes on where it was told to. */
-static void lose (ingestor_t *self, ledger_partition_t *partition, int64_t wanted, int64_t oldest,
-                  int64_t end)
-{
-    const char *name = self->source->ops->partition_name (self->source, partition->source_index);
-    bool passed = wanted < oldest;
-    log_error (passed ? "lost offsets: the oldest kept one is beyond what was applied; to go on "
-                        "without them: --on-lost-offsets=skip"
-                      : "lost offsets: the partition ends below what was applied (truncated or made "
-                        "anew): restore it, give it another name, or begin with another --state",
-               F_STR ("partition", name), F_INT ("applied", wanted), F_INT ("oldest", oldest),
-               F_INT ("end", end));
-    partition->started = false;
-    partition->stopped = !(passed && self->settings.skip_lost_offsets);
-    partition->skip_to_oldest = !partition->stopped;
-    self->lost_offsets |= partition->stopped;
-}
-
 static void on_lost (void *arg, uint32_t source_index, int64_t wanted, int64_t oldest, int64_t end)
 {
-    lose (arg, own_partition (arg, source_index), wanted, oldest, end);
+    ingestor_lose (arg, own_partition (arg, source_index), wanted, oldest, end);
 }
 
 source_events_t ingestor_source_events (ingestor_t *self)
@@ -163,6 +155,7 @@ static void take_announces (ingestor_t *self)
             break;
     }
     owners_sweep (self->owners, self->now_ms);
+    ingestor_learn (self);
     ingestor_connect_workers (self);
 }
 
@@ -196,7 +189,8 @@ static void start_partition (ingestor_t *self, ledger_partition_t *partition, ui
     bool again = partition->started;
     partition->started = true;
     outcome_t outcome = ops->start (self->source, partition->source_index,
-                                    oldest ? SOURCE_OLDEST : entry.next, &base, &base_lost);
+                                    oldest ? SOURCE_OLDEST : entry.next,
+                                    offset_ledger_most (partition, slot_count), &base, &base_lost);
     if (outcome != OUTCOME_OK || partition->stopped) {
         partition->started = again && !partition->stopped;
         return;
@@ -210,7 +204,7 @@ static void start_partition (ingestor_t *self, ledger_partition_t *partition, ui
             int64_t handed = partition->slots[slot].handed;
             present.next = handed >= 0 && handed < present.next ? handed : present.next;
         }
-        lose (self, partition, present.next, base, -1);
+        ingestor_lose (self, partition, present.next, base, -1);
         return;
     }
     partition->skip_to_oldest = false;
@@ -235,8 +229,11 @@ static void start_partitions (ingestor_t *self)
         return;
     for (uint32_t i = 0; i < self->ledger.count; i++) {
         ledger_partition_t *partition = self->ledger.partitions[i];
-        if (partition && partition->owned && !partition->stopped &&
-            (!partition->started || partition->restart))
+        if (!partition || !partition->owned || partition->stopped)
+            continue;
+        if (partition->renew)
+            ingestor_renew (self, partition);
+        else if (!partition->started || partition->restart)
             start_partition (self, partition, i);
     }
 }

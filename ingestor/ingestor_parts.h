@@ -48,6 +48,13 @@ typedef struct {
     stall_t stall; /* of what the slowest shard applies */
 } ingestor_mark_t;
 
+/*  What ingestor_pace last saw of all listed partitions. */
+typedef struct {
+    bool all_idle;
+    int64_t least_ms;     /* least greatest event time of those not idle; INT64_MAX: not known of any */
+    int64_t confirmed_ms; /* least confirmation of its end of those read here; INT64_MAX: there are none */
+} ingestor_survey_t;
+
 /*  The way to one worker. */
 typedef struct {
     zsock_t *socket;
@@ -79,11 +86,14 @@ struct ingestor {
     ingestor_counts_t counts;
     bool handing_out;        /* every shard has an owner */
     bool lost_offsets;
+    uint32_t learned_count;  /* names of partitions that the source was told of */
     bool some_full;          /* a worker's rows have filled a frame */
     int64_t greatest_ms;     /* greatest event time known of any partition, at the last pace */
     int64_t first_ms;        /* least first event time of this ingestor's partitions */
     int64_t all_idle_ms;     /* own clock since when all are idle, or 0 */
-    int64_t sent_ms, emptied_ms, repeated_ms, told_ms, committed_ms, paced_ms;
+    int64_t idle_base_ms;    /* the event time that was reached then */
+    ingestor_survey_t survey;
+    int64_t sent_ms, emptied_ms, repeated_ms, told_ms, committed_ms;
     int64_t now_ms;          /* of this turn */
     buffer_t sections;       /* scratch */
     uint64_t letters;        /* dead letters kept, those read again included */
@@ -97,6 +107,14 @@ struct ingestor {
 
 /*  ingestor_route.c: a record becomes rows, a dead letter or a count. */
 void ingestor_route (void *arg, const source_record_t *record);
+
+/*  ingestor_lost.c: what becomes of partitions whose next offset is gone. */
+void ingestor_lose (ingestor_t *self, ledger_partition_t *partition, int64_t wanted, int64_t oldest,
+                    int64_t end);
+/*  The partition goes on as its next generation, as soon as the source can. */
+void ingestor_renew (ingestor_t *self, ledger_partition_t *partition);
+/*  Tells the source the names that workers know, before anything is started by them. */
+void ingestor_learn (ingestor_t *self);
 
 /*  ingestor_await.c: events of a scenario that is not known yet wait until configd has begun it. */
 void ingestor_await (ingestor_t *self, ledger_partition_t *partition, const event_t *event);
@@ -113,9 +131,12 @@ int64_t ingestor_blocked_since (const ingestor_t *self);
 void ingestor_tell_readiness (void *arg, readiness_t *readiness, int64_t now_ms);
 void ingestor_tell_metrics (void *arg, counters_t *counters, int64_t now_ms);
 
+/*  ingestor.c: the number (partition_names) of one of the source's partitions. */
+uint32_t ingestor_number (ingestor_t *self, uint32_t source_index);
+
 /*  ingestor_pace.c: which partitions are idle, which must wait. */
 void ingestor_pace (ingestor_t *self);
-int64_t ingestor_idle_time_ms (ingestor_t *self);
+int64_t ingestor_idle_time_ms (const ingestor_t *self);
 bool ingestor_is_idle (const ingestor_t *self, const ledger_partition_t *partition);
 bool ingestor_has_ended (const ingestor_t *self, const ledger_partition_t *partition);
 

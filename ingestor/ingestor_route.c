@@ -6,7 +6,7 @@
 #include "common/key_hash.h"
 #include "common/log.h"
 
-enum { DEAD_LETTER_TRIES = 3000, DEAD_LETTER_WAIT_US = 10000 };
+enum { DEAD_LETTER_TRIES = 20, DEAD_LETTER_WAIT_US = 10000, DEAD_LETTER_RETRY_MS = 1000 };
 
 static bool first_reading (ledger_partition_t *partition, const source_record_t *record)
 {
@@ -16,8 +16,8 @@ static bool first_reading (ledger_partition_t *partition, const source_record_t 
     return true;
 }
 
-/*  Waits (bounded) while the queue of dead letters is full; what cannot be kept is not passed over: the
- *  position stays, and the partition is read again from here. */
+/*  Waits a moment while the queue of dead letters is full. What cannot be kept is not passed over: the position
+ *  stays, and the partition is read again from here in a second; the loop goes on meanwhile. */
 static bool bury (ingestor_t *self, ledger_partition_t *partition, const source_record_t *record,
                   event_reason_t reason)
 {
@@ -32,9 +32,9 @@ static bool bury (ingestor_t *self, ledger_partition_t *partition, const source_
         }
     }
     if (outcome != OUTCOME_OK) {
-        log_error ("a dead letter cannot be kept: its partition stands still",
+        log_error ("a dead letter cannot be kept: its partition stands still until it can",
                    F_STR ("partition", name), F_INT ("offset", record->offset));
-        partition->started = false;
+        partition->retry_ms = self->now_ms + DEAD_LETTER_RETRY_MS;
         return false;
     }
     self->letters++;
@@ -168,7 +168,8 @@ void ingestor_route (void *arg, const source_record_t *record)
 {
     ingestor_t *self = arg;
     ledger_partition_t *partition = self->ledger.partitions[self->numbers[record->partition] - 1];
-    if (!partition->started || partition->awaiting || record->offset < partition->position)
+    if (!partition->started || partition->awaiting || partition->retry_ms ||
+        record->offset < partition->position)
         return;
     partition->at_end = false;
     event_t event;

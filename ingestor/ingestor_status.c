@@ -170,6 +170,61 @@ static void tell_input (ingestor_t *self, readiness_t *readiness, int64_t now_ms
     }
 }
 
+/*  It stood at its end when that was last known, long ago: nothing comes, but for another reason. */
+static bool tell_end (ingestor_t *self, uint32_t number, readiness_t *readiness, int64_t now_ms)
+{
+    const ledger_partition_t *partition = partition_at (self, number);
+    char name[NAME_BYTES_MAX];
+    bool stands = partition->started && partition->at_end && !partition->paused;
+    int64_t since_ms = partition->run.last_ms > partition->valid_clock_ms
+                           ? partition->run.last_ms
+                           : partition->valid_clock_ms;
+    if (self->settings.once || !stands || now_ms - since_ms < READINESS_STALL_MS)
+        return true;
+    readiness_say (readiness, false, "input",
+                   "%s: nothing is known of what comes behind %lld for %lld s: its broker does not answer, or "
+                   "a transaction stays open",
+                   name_partition (self, number, name), (long long)partition->position,
+                   (long long)((now_ms - since_ms) / 1000));
+    return false;
+}
+
+/*  Others go on, but it will not by itself: its dead letters are refused, or cannot be written. */
+static bool tell_letters (ingestor_t *self, uint32_t number, readiness_t *readiness, int64_t now_ms)
+{
+    const ledger_partition_t *partition = partition_at (self, number);
+    char name[NAME_BYTES_MAX];
+    if (!partition->started || !partition->letters_ms ||
+        now_ms - partition->letters_ms < READINESS_STALL_MS)
+        return true;
+    readiness_say (readiness, false, "dead_letters",
+                   "%s stands still at %lld for %lld s: its dead letters cannot be kept (see the log)",
+                   name_partition (self, number, name), (long long)partition->position,
+                   (long long)((now_ms - partition->letters_ms) / 1000));
+    return false;
+}
+
+static void tell_heard (const ingestor_t *self, readiness_t *readiness, int64_t now_ms)
+{
+    int64_t heard_ms = self->source->ops->heard_ms (self->source);
+    if (heard_ms && now_ms - heard_ms >= READINESS_STALL_MS)
+        readiness_say (readiness, false, "source", "Kafka has not answered for %lld s",
+                       (long long)((now_ms - heard_ms) / 1000));
+}
+
+/*  Somebody deleted it: that is in order, but worth a line. */
+static void tell_gone (const ingestor_t *self, readiness_t *readiness)
+{
+    const source_ops_t *ops = self->source->ops;
+    for (uint32_t i = 0, lines = 0; i < ops->partition_count (self->source) && lines < LINES_MAX; i++) {
+        if (!ops->partition_gone (self->source, i))
+            continue;
+        readiness_say (readiness, true, "input", "%s is gone: its topic was deleted",
+                       ops->partition_name (self->source, i));
+        lines++;
+    }
+}
+
 void ingestor_tell_readiness (void *arg, readiness_t *readiness, int64_t now_ms)
 {
     ingestor_t *self = arg;
@@ -182,10 +237,17 @@ void ingestor_tell_readiness (void *arg, readiness_t *readiness, int64_t now_ms)
         if (!partition || lines >= LINES_MAX)
             continue;
         if (partition->stopped)
-            readiness_say (readiness, false, "input", "%s has lost offsets (see the log)",
-                           name_partition (self, i, name));
+            readiness_say (readiness, false, "input",
+                           "%s has lost offsets: %lld is wanted, %lld to %lld are there; to go on: "
+                           "--on-lost-offsets=skip",
+                           name_partition (self, i, name), (long long)partition->lost_wanted,
+                           (long long)partition->lost_oldest, (long long)partition->lost_end);
         lines += partition->stopped || !tell_applied (self, i, readiness, now_ms);
+        lines += !tell_end (self, i, readiness, now_ms);
+        lines += !tell_letters (self, i, readiness, now_ms);
     }
+    tell_heard (self, readiness, now_ms);
+    tell_gone (self, readiness);
     tell_input (self, readiness, now_ms);
 }
 
@@ -284,7 +346,7 @@ static void put_lag (const ingestor_t *self, counters_t *counters)
 static void put_partitions (const ingestor_t *self, counters_t *counters)
 {
     static const char paused[] = "hotpath_paused_partitions";
-    uint32_t owned = 0, stopped = 0, by_reason[PAUSE_COUNT] = {0};
+    uint32_t owned = 0, stopped = 0, gone = 0, by_reason[PAUSE_COUNT] = {0};
     uint64_t rewinds = 0;
     for (uint32_t i = 0; i < self->ledger.count; i++) {
         const ledger_partition_t *partition = self->ledger.partitions[i];
@@ -304,6 +366,10 @@ static void put_partitions (const ingestor_t *self, counters_t *counters)
                      owned);
     counters_single (counters, COUNTERS_GAUGE, "hotpath_partitions_lost_offsets",
                      "Partitions that stand still since offsets are gone.", stopped);
+    for (uint32_t i = 0; i < self->source->ops->partition_count (self->source); i++)
+        gone += self->source->ops->partition_gone (self->source, i);
+    counters_single (counters, COUNTERS_GAUGE, "hotpath_partitions_gone",
+                     "Partitions that left the list since their topic was deleted.", gone);
     counters_single (counters, COUNTERS_COUNTER, "hotpath_rewinds_total",
                      "Times that a partition was read again from a shard's vector.",
                      (double)rewinds);

@@ -8,6 +8,6 @@
 
 /*  As source start; RETRY where the brokers do not answer. */
 outcome_t kafka_begin_start (kafka_source_t *self, kafka_partition_t *partition, int64_t offset,
-                             int64_t *base, bool *base_lost);
+                             int64_t most, int64_t *base, bool *base_lost);
 
 #endif

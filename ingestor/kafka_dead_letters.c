@@ -7,6 +7,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/memory.h"
+#include "ingestor/generation.h"
 #include "ingestor/kafka_client.h"
 #include "ingestor/pending_counts.h"
 
@@ -152,12 +153,14 @@ static rd_kafka_headers_t *headers_of (const source_record_t *record, const char
                                        event_reason_t reason, int64_t now_ms)
 {
     rd_kafka_headers_t *headers = rd_kafka_headers_new (8);
-    const char *slash = strrchr (partition_name, '/');
-    const char *number = slash ? slash + 1 : "";
-    ssize_t topic_size = slash ? slash - partition_name : (ssize_t)strlen (partition_name);
+    span_t place; /* whatever the generation */
+    generation_parse (span_of (partition_name), &place);
+    const char *slash = memrchr (place.bytes, '/', place.size);
+    const char *number = slash ? slash + 1 : place.bytes + place.size;
+    ssize_t topic_size = slash ? slash - place.bytes : (ssize_t)place.size;
     bool truncated = record->value_bytes > record->value.size;
     rd_kafka_header_add (headers, "topic", -1, partition_name, topic_size);
-    rd_kafka_header_add (headers, "partition", -1, number, -1);
+    rd_kafka_header_add (headers, "partition", -1, number, place.bytes + place.size - number);
     add_number (headers, "offset", record->offset);
     rd_kafka_header_add (headers, "reason", -1, event_reason_name (reason), -1);
     add_number (headers, "time", now_ms);
@@ -178,10 +181,11 @@ static outcome_t do_add (dead_letters_t *base, const source_record_t *record,
         return OUTCOME_OK;
     }
     rd_kafka_headers_destroy (headers);
-    if (code != RD_KAFKA_RESP_ERR__QUEUE_FULL)
-        log_error ("Kafka does not take a dead letter; trying again", F_STR ("topic", self->topic),
-                   F_STR ("error", rd_kafka_err2str (code)));
-    return OUTCOME_RETRY;
+    if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL)
+        return OUTCOME_RETRY;
+    log_error ("Kafka does not take a dead letter; trying again", F_STR ("topic", self->topic),
+               F_STR ("error", rd_kafka_err2str (code)));
+    return OUTCOME_ERROR;
 }
 
 static void do_poll (dead_letters_t *base)

@@ -61,7 +61,7 @@ static outcome_t outcome_of (rd_kafka_error_t *error, const kafka_partition_t *p
 void kafka_fetch_stop (kafka_source_t *self, kafka_partition_t *partition)
 {
     kafka_partition_drop_batch (partition);
-    partition->started = partition->active = partition->failed = false;
+    partition->started = partition->active = partition->failed = partition->out_of_range = false;
     partition->seek_to = -1;
     if (!partition->fetching)
         return;

@@ -3,7 +3,22 @@
 #include "common/log.h"
 #include "ingestor/kafka_fetch.h"
 
-enum { COMMIT_INTERVAL_MS = 1000, SERVED_PER_POLL_MAX = 16 };
+enum { SERVED_PER_POLL_MAX = 16 };
+
+/*  For a rebalance librdkafka pauses what is fetched, and resumes it where it believes that we are. It takes an
+ *  end that was told for a message (2.8, rd_kafka_consume_batch_queue), and would pass over the next one: so it
+ *  is told. These seeks come between its pausing and its resuming. */
+static void say_positions (kafka_source_t *self)
+{
+    for (uint32_t i = 0; i < self->table.count; i++) {
+        kafka_partition_t *partition = self->table.partitions[i];
+        if (!partition->own || !partition->started || !partition->fetching || !partition->active ||
+            partition->failed)
+            continue;
+        kafka_partition_drop_batch (partition);
+        kafka_fetch_seek (self, partition, partition->position);
+    }
+}
 
 /*  Called by rd_kafka_consumer_poll: the group gives or takes partitions. A given one is not
  * fetched before it is started; the empty call tells librdkafka that the rebalance is done. */
@@ -24,12 +39,13 @@ void kafka_group_rebalance (rd_kafka_t *handle, rd_kafka_resp_err_t code,
             rd_kafka_topic_partition_list_add (fetched, entry->topic, entry->partition);
         partition->fetching = false;
         kafka_fetch_stop (self, partition);
-        partition->origin_asked = false;
+        partition->origin_asked = partition->suspect = false;
         partition->durable = partition->committed = -1;
         if (partition->told && !self->closing)
             self->events.revoked (self->events.arg, partition->index);
         partition->told = false;
     }
+    say_positions (self);
     rd_kafka_error_t *error = gives ? rd_kafka_incremental_assign (handle, fetched)
                                     : rd_kafka_incremental_unassign (handle, fetched);
     if (error) {
@@ -39,50 +55,6 @@ void kafka_group_rebalance (rd_kafka_t *handle, rd_kafka_resp_err_t code,
     log_info (gives ? "Kafka: partitions assigned" : "Kafka: partitions revoked",
               F_INT ("count", partitions->cnt));
     rd_kafka_topic_partition_list_destroy (fetched);
-}
-
-void kafka_group_on_commit (rd_kafka_t *handle, rd_kafka_resp_err_t code,
-                            rd_kafka_topic_partition_list_t *offsets, void *opaque)
-{
-    (void)handle;
-    kafka_source_t *self = opaque;
-    if (!code || code == RD_KAFKA_RESP_ERR__NO_OFFSET || self->closing)
-        return;
-    log_warning ("Kafka: commit failed; trying again", F_STR ("error", rd_kafka_err2str (code)));
-    for (int i = 0; offsets && i < offsets->cnt; i++) {
-        kafka_partition_t *partition =
-            kafka_table_get (&self->table, offsets->elems[i].topic, offsets->elems[i].partition);
-        partition->committed = -1;
-    }
-}
-
-rd_kafka_topic_partition_list_t *kafka_group_due_commits (const kafka_source_t *self)
-{
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new (16);
-    for (uint32_t i = 0; i < self->table.count; i++) {
-        kafka_partition_t *partition = self->table.partitions[i];
-        if (!partition->own || partition->durable <= partition->committed ||
-            !partition->origin_asked)
-            continue;
-        partition->committed = partition->durable;
-        kafka_offsets_add_commit (list, kafka_partition_place (partition), partition->durable,
-                                  partition->origin);
-    }
-    return list;
-}
-
-void kafka_group_commit (kafka_source_t *self, int64_t now_ms)
-{
-    if (now_ms - self->committed_ms < COMMIT_INTERVAL_MS)
-        return;
-    self->committed_ms = now_ms;
-    rd_kafka_topic_partition_list_t *list = kafka_group_due_commits (self);
-    if (list->cnt) {
-        rd_kafka_resp_err_t code = rd_kafka_commit (self->handle, list, 1);
-        if (code)
-            kafka_group_on_commit (self->handle, code, list, self);
-    }
-    rd_kafka_topic_partition_list_destroy (list);
 }
 
 /*  Serves the group: rebalances, answers to commits, errors. */

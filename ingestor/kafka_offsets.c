@@ -8,9 +8,13 @@
 #include "common/event_time.h"
 #include "common/log.h"
 #include "common/memory.h"
+#include "ingestor/generation.h"
 #include "ingestor/kafka_client.h"
 
-#define ORIGIN_KEY "origin="
+#define ORIGIN_KEY     "origin="
+#define GENERATION_KEY " generation="
+
+enum { MARK_BYTES_MAX = 64 };
 
 int kafka_from_parse (const char *text, kafka_from_t *from, int64_t *time_ms)
 {
@@ -77,32 +81,45 @@ outcome_t kafka_offsets_range (rd_kafka_t *handle, kafka_place_t place, int64_t 
     return answer_of (code, "range of offsets", place);
 }
 
-/*  Reads "origin=<offset>"; -1 where it is not that. */
-static int64_t parse_origin (const void *metadata, size_t size)
+/*  Reads key and digits at *text and moves behind them; -1 where they are not there. */
+static int64_t take_number (const char **text, const char *key)
 {
-    char text[64];
-    size_t prefix = sizeof ORIGIN_KEY - 1;
-    if (!metadata || size <= prefix || size >= sizeof text ||
-        memcmp (metadata, ORIGIN_KEY, prefix) != 0)
+    size_t size = strlen (key);
+    if (strncmp (*text, key, size) != 0)
         return -1;
+    const char *digits = *text + size;
+    size_t count = strspn (digits, "0123456789");
+    if (count == 0 || count > 18)
+        return -1;
+    *text = digits + count;
+    return strtoll (digits, NULL, 10);
+}
+
+kafka_mark_t kafka_mark_parse (const void *metadata, size_t size)
+{
+    const kafka_mark_t unknown = {-1, 0};
+    char text[MARK_BYTES_MAX];
+    if (!metadata || size >= sizeof text)
+        return unknown;
     memcpy (text, metadata, size);
-    text[size] = 0;
-    if (strspn (text + prefix, "0123456789") != size - prefix)
-        return -1;
-    errno = 0;
-    int64_t origin = strtoll (text + prefix, NULL, 10);
-    return errno ? -1 : origin;
+    text[size] = '\0';
+    const char *at = text;
+    int64_t origin = take_number (&at, ORIGIN_KEY);
+    int64_t generation = *at ? take_number (&at, GENERATION_KEY) : 0;
+    if (origin < 0 || generation < 0 || generation > GENERATION_MAX || at != text + size)
+        return unknown;
+    return (kafka_mark_t){origin, (uint32_t)generation};
 }
 
 outcome_t kafka_offsets_committed (rd_kafka_t *handle, kafka_place_t place, int64_t *offset,
-                                   int64_t *origin)
+                                   kafka_mark_t *mark)
 {
     rd_kafka_topic_partition_list_t *list = list_of (place, RD_KAFKA_OFFSET_INVALID);
     rd_kafka_resp_err_t code = rd_kafka_committed (handle, list, KAFKA_ASK_MS_MAX);
     if (!code)
         code = list->elems[0].err;
     *offset = list->elems[0].offset >= 0 ? list->elems[0].offset : -1;
-    *origin = parse_origin (list->elems[0].metadata, list->elems[0].metadata_size);
+    *mark = kafka_mark_parse (list->elems[0].metadata, list->elems[0].metadata_size);
     rd_kafka_topic_partition_list_destroy (list);
     return answer_of (code, "committed offset", place);
 }
@@ -117,15 +134,18 @@ outcome_t kafka_offsets_at_time (rd_kafka_t *handle, kafka_place_t place, int64_
 }
 
 void kafka_offsets_add_commit (rd_kafka_topic_partition_list_t *list, kafka_place_t place,
-                               int64_t next, int64_t origin)
+                               int64_t next, kafka_mark_t mark)
 {
     rd_kafka_topic_partition_t *entry =
         rd_kafka_topic_partition_list_add (list, place.topic, place.partition);
     entry->offset = next;
-    if (origin < 0)
+    if (mark.origin < 0)
         return;
-    char text[64];
-    int size = snprintf (text, sizeof text, ORIGIN_KEY "%" PRId64, origin);
+    char text[MARK_BYTES_MAX];
+    int size = snprintf (text, sizeof text, ORIGIN_KEY "%" PRId64, mark.origin);
+    if (mark.generation)
+        size += snprintf (text + size, sizeof text - (size_t)size, GENERATION_KEY "%" PRIu32,
+                          mark.generation);
     /*  librdkafka frees it with free (). */
     entry->metadata = memory_copy_string (text, (size_t)size);
     entry->metadata_size = (size_t)size;

@@ -2,11 +2,9 @@
 #include "ingestor/kafka_source.h"
 #include <errno.h>
 #include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sysexits.h>
 #include <unistd.h>
 #include "common/check.h"
 #include "common/clock.h"
@@ -15,39 +13,19 @@
 #include "common/memory.h"
 #include "ingestor/kafka_begin.h"
 #include "ingestor/kafka_client.h"
+#include "ingestor/kafka_commit.h"
+#include "ingestor/kafka_end.h"
 #include "ingestor/kafka_fetch.h"
+#include "ingestor/kafka_generation.h"
 #include "ingestor/kafka_group.h"
+#include "ingestor/kafka_open.h"
 
 enum {
     LAST_COMMIT_MS_MAX = 3000,
     LEAVE_MS_MAX = 2000,
     BATCHES_PER_POLL_MAX = 4,
+    ASK_AGAIN_MS = 1500,
     VALUE_HEAD_BYTES = 64 << 10, /* what is given of a value beyond the cap */
-};
-
-/*  Cooperative: partitions are added and taken one by one, so that one can be started (or begun
- * anew) without disturbing what was fetched of the others. The fetch backoff of librdkafka (a
- * second, once a queue was full) would let a fast reader run dry. */
-static const kafka_default_t defaults[] = {
-    {"group.id", "hotpath", true}, /* set again from the settings */
-    {"enable.auto.commit", "false", true},
-    {"enable.auto.offset.store", "false", true},
-    {"auto.offset.reset", "error", true},
-    {"enable.partition.eof", "true", true},
-    {"partition.assignment.strategy", "cooperative-sticky", true},
-    /* One that is killed gives its partitions back after this. Heartbeats come from a thread of
-     * their own, whatever the reading waits for. */
-    {"session.timeout.ms", "10000", false},
-    {"isolation.level", "read_committed", false},
-    {"client.id", "hotpath-ingestor", false},
-    {"topic.metadata.refresh.interval.ms", "5000", false},
-    {"queued.max.messages.kbytes", "4096", false},
-    {"queued.min.messages", "100000", false},
-    {"fetch.max.bytes", "8388608", false},
-    {"fetch.wait.max.ms", "100", false},
-    {"fetch.queue.backoff.ms", "5", false},
-    {"reconnect.backoff.max.ms", "2000", false},
-    {NULL, NULL, false},
 };
 
 static kafka_source_t *self_of (source_t *base)
@@ -66,6 +44,25 @@ static kafka_partition_t *partition_at (const kafka_source_t *self, uint32_t ind
     return self->table.partitions[index];
 }
 
+/*  May its questions be asked? Each waits up to a second for brokers that are away, and the loop with it. So
+ *  when one was waited for in vain none is asked for a while, and that one for longer: others come first. */
+static bool may_ask (const kafka_source_t *self, const kafka_partition_t *partition)
+{
+    int64_t now_ms = clock_ms ();
+    return partition->own && partition->told && partition->listed &&
+           now_ms >= self->ask_after_ms && now_ms >= partition->ask_after_ms;
+}
+
+static outcome_t asked (kafka_source_t *self, kafka_partition_t *partition, int64_t began_ms,
+                        outcome_t outcome)
+{
+    int64_t now_ms = clock_ms ();
+    bool waited = now_ms - began_ms >= KAFKA_ASK_MS_MAX / 2;
+    partition->ask_after_ms = outcome == OUTCOME_OK ? 0 : now_ms + ASK_AGAIN_MS;
+    self->ask_after_ms = outcome != OUTCOME_OK && waited ? now_ms + KAFKA_ASK_MS_MAX : 0;
+    return outcome;
+}
+
 static void list_again (kafka_source_t *self, int64_t now_ms)
 {
     if (self->once || now_ms - self->listed_ms < self->list_interval_ms)
@@ -74,6 +71,8 @@ static void list_again (kafka_source_t *self, int64_t now_ms)
     if (kafka_table_list (&self->table, self->handle, KAFKA_ASK_MS_MAX, &code))
         log_warning ("Kafka: cannot list the partitions; trying again",
                      F_STR ("error", rd_kafka_err2str (code)));
+    else
+        self->heard_ms = now_ms;
     self->listed_ms = clock_ms ();
 }
 
@@ -92,6 +91,10 @@ static void tell_list (kafka_source_t *self)
     }
     for (uint32_t i = 0; i < self->table.count; i++) {
         kafka_partition_t *partition = self->table.partitions[i];
+        if (partition->replaced && partition->told) {
+            partition->told = false;
+            events->revoked (events->arg, i);
+        }
         if (!partition->own || partition->told || !is_listed (self, partition))
             continue;
         partition->told = true;
@@ -103,7 +106,7 @@ static void tell_list (kafka_source_t *self)
 
 static void tell_lost (kafka_source_t *self, kafka_partition_t *partition)
 {
-    partition->lost = false;
+    partition->lost = partition->out_of_range = partition->suspect = false;
     partition->started = false;
     self->events.lost (self->events.arg, partition->index, partition->lost_wanted,
                        partition->lost_oldest, partition->lost_end);
@@ -159,19 +162,48 @@ static void give (kafka_source_t *self, kafka_partition_t *partition,
 }
 
 /*  The fetcher could not go on. */
-static void take_error (kafka_source_t *self, kafka_partition_t *partition,
-                        const rd_kafka_message_t *message)
+static void take_error (kafka_partition_t *partition, const rd_kafka_message_t *message)
 {
-    bool out_of_range = message->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
-                        message->err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE;
     log_warning ("Kafka: partition", F_STR ("partition", partition->name),
                  F_STR ("error", rd_kafka_message_errstr (message)));
-    if (!out_of_range)
+    switch (message->err) {
+    case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
+    case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
+        partition->out_of_range = true;
+        break;
+    case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
+    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+        partition->suspect = true;
+        break;
+    default:
         return;
+    }
     partition->failed = true;
-    int64_t oldest = -1, end = -1;
-    kafka_offsets_range (self->handle, kafka_partition_place (partition), &oldest, &end);
-    kafka_partition_lose (partition, partition->position, oldest, end);
+    partition->known_at = partition->position;
+}
+
+/*  Its offset is out of range (of which?), or its topic was away (is it the same one?). False: not known yet. */
+static bool look_again (kafka_source_t *self, kafka_partition_t *partition)
+{
+    int64_t oldest, end, committed, began_ms = clock_ms ();
+    kafka_mark_t mark;
+    kafka_place_t place = kafka_partition_place (partition);
+    if (!may_ask (self, partition))
+        return false;
+    outcome_t outcome = kafka_offsets_range (self->handle, place, &oldest, &end);
+    if (outcome == OUTCOME_OK)
+        outcome = kafka_offsets_committed (self->handle, place, &committed, &mark);
+    if (asked (self, partition, began_ms, outcome) != OUTCOME_OK)
+        return false;
+    if (partition->out_of_range || (committed < 0 && partition->had_commit)) {
+        kafka_partition_lose (partition, partition->position, oldest, end);
+        return true;
+    }
+    partition->suspect = partition->failed && kafka_fetch_from (self, partition, partition->position);
+    partition->started = true;
+    kafka_end_forget (partition);
+    return !partition->suspect;
 }
 
 static void take_message (kafka_source_t *self, kafka_partition_t *partition,
@@ -187,10 +219,12 @@ static void take_message (kafka_source_t *self, kafka_partition_t *partition,
         if (message->offset >= partition->position)
             give (self, partition, message);
     } else if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
-        if (message->offset >= partition->position)
+        if (message->offset >= partition->position) {
+            kafka_end_take (self, partition, message->offset);
             reach (self, partition, message->offset, true);
+        }
     } else
-        take_error (self, partition, message);
+        take_error (partition, message);
 }
 
 static void refill (kafka_source_t *self, kafka_partition_t *partition)
@@ -206,6 +240,9 @@ static void refill (kafka_source_t *self, kafka_partition_t *partition)
  *  rest is dropped). True where there may be more. */
 static bool read_batch (kafka_source_t *self, kafka_partition_t *partition)
 {
+    bool unsure = partition->out_of_range || partition->suspect;
+    if (unsure && !partition->lost && !look_again (self, partition))
+        return false;
     if (partition->lost) {
         tell_lost (self, partition);
         return true;
@@ -226,7 +263,7 @@ static bool read_batch (kafka_source_t *self, kafka_partition_t *partition)
         rd_kafka_message_t *message = partition->batch[partition->from++];
         take_message (self, partition, message);
         rd_kafka_message_destroy (message);
-        if (partition->lost)
+        if (partition->failed)
             break;
     }
     return some;
@@ -259,14 +296,22 @@ static void do_poll (source_t *base, int timeout_ms)
     kafka_group_serve (self);
     list_again (self, now_ms);
     tell_list (self);
-    kafka_group_commit (self, now_ms);
-    if (read_some (self) || timeout_ms <= 0)
+    kafka_commit_step (self, now_ms);
+    bool some = read_some (self);
+    kafka_end_ask (self, now_ms);
+    if (some || timeout_ms <= 0)
         return;
     struct pollfd wait = {.fd = self->wake, .events = POLLIN};
     poll (&wait, 1, timeout_ms);
 }
 
 /*  ---- the rest of the interface ---- */
+
+static int64_t do_heard_ms (const source_t *base)
+{
+    const kafka_source_t *self = self_of_const (base);
+    return self->once ? 0 : self->heard_ms;
+}
 
 static uint32_t do_partition_count (const source_t *base)
 {
@@ -284,19 +329,37 @@ static bool do_partition_listed (const source_t *base, uint32_t index)
     return is_listed (self, partition_at (self, index));
 }
 
-static outcome_t do_start (source_t *source, uint32_t index, int64_t offset, int64_t *base,
-                           bool *base_lost)
+static bool do_partition_gone (const source_t *base, uint32_t index)
+{
+    return partition_at (self_of_const (base), index)->gone;
+}
+
+static outcome_t do_start (source_t *source, uint32_t index, int64_t offset, int64_t most,
+                           int64_t *base, bool *base_lost)
 {
     kafka_source_t *self = self_of (source);
     kafka_partition_t *partition = partition_at (self, index);
-    if (!partition->told || clock_ms () < partition->ask_after_ms)
+    if (!may_ask (self, partition))
         return OUTCOME_RETRY;
-    int64_t ignored_base;
-    bool ignored_lost;
-    outcome_t outcome = kafka_begin_start (self, partition, offset, base ? base : &ignored_base,
-                                           base_lost ? base_lost : &ignored_lost);
-    partition->ask_after_ms = outcome == OUTCOME_OK ? 0 : clock_ms () + KAFKA_ASK_MS_MAX;
-    return outcome;
+    int64_t began_ms = clock_ms ();
+    outcome_t outcome = kafka_begin_start (self, partition, offset, most, base, base_lost);
+    return asked (self, partition, began_ms, outcome);
+}
+
+static outcome_t do_renew (source_t *source, uint32_t index)
+{
+    kafka_source_t *self = self_of (source);
+    kafka_partition_t *partition = partition_at (self, index);
+    if (!may_ask (self, partition))
+        return OUTCOME_RETRY;
+    int64_t began_ms = clock_ms ();
+    outcome_t outcome = kafka_generation_renew (self, partition);
+    return asked (self, partition, began_ms, outcome);
+}
+
+static void do_learn (source_t *source, span_t name)
+{
+    kafka_generation_learn (self_of (source), name);
 }
 
 static void do_pause (source_t *base, uint32_t index, bool paused)
@@ -324,6 +387,11 @@ static int64_t do_lag (const source_t *base, uint32_t index, int64_t next)
     return end > next ? end - next : 0;
 }
 
+static int64_t do_end_known_ms (const source_t *base, uint32_t index)
+{
+    return partition_at (self_of_const (base), index)->end_known_ms;
+}
+
 static void close_consumer (rd_kafka_t *handle)
 {
     rd_kafka_consumer_close (handle);
@@ -332,12 +400,8 @@ static void close_consumer (rd_kafka_t *handle)
 /*  Commits and leaves the group, bounded; -1 where the brokers do not let it go in time. */
 static int leave_group (kafka_source_t *self)
 {
-    for (uint32_t i = 0; i < self->table.count; i++)
-        if (self->table.partitions[i]->durable >= 0)
-            self->table.partitions[i]->committed = -1;
-    rd_kafka_topic_partition_list_t *list = kafka_group_due_commits (self);
-    kafka_offsets_commit_now (self->handle, list, LAST_COMMIT_MS_MAX);
-    rd_kafka_topic_partition_list_destroy (list);
+    kafka_commit_last (self, LAST_COMMIT_MS_MAX / 2);
+    kafka_commit_close (self);
     return kafka_client_bounded (close_consumer, self->handle, LEAVE_MS_MAX);
 }
 
@@ -372,93 +436,19 @@ static void do_destroy (source_t **base_p)
 static const source_ops_t kafka_source_ops = {
     .destroy = do_destroy,
     .poll = do_poll,
+    .heard_ms = do_heard_ms,
     .partition_count = do_partition_count,
     .partition_name = do_partition_name,
     .partition_listed = do_partition_listed,
+    .partition_gone = do_partition_gone,
     .start = do_start,
+    .renew = do_renew,
+    .learn = do_learn,
     .pause = do_pause,
     .commit = do_commit,
+    .end_known_ms = do_end_known_ms,
     .lag = do_lag,
 };
-
-/*  Checks what can be checked without a broker; 0 or an exit code with a message. */
-static int check_settings (kafka_source_t *self, const kafka_source_settings_t *settings,
-                           char *error, size_t error_size)
-{
-    if (kafka_table_init (&self->table, settings->topics, error, error_size))
-        return EX_USAGE;
-    if (kafka_from_parse (settings->from, &self->from, &self->from_time_ms)) {
-        snprintf (error, error_size, "from %s: none of earliest, latest, a time", settings->from);
-        return EX_USAGE;
-    }
-    if (settings->dead_letters_topic &&
-        kafka_table_matches (&self->table, settings->dead_letters_topic)) {
-        snprintf (error, error_size, "topics %s matches the topic of dead letters, %s",
-                  settings->topics, settings->dead_letters_topic);
-        return EX_CONFIG;
-    }
-    return 0;
-}
-
-static int make_handle (kafka_source_t *self, const kafka_source_settings_t *settings, char *error,
-                        size_t error_size)
-{
-    rd_kafka_conf_t *conf = kafka_client_conf (&settings->kafka, defaults, error, error_size);
-    if (!conf)
-        return EX_USAGE;
-    char reason[256] = "";
-    if (rd_kafka_conf_set (conf, "group.id", settings->group, reason, sizeof reason)) {
-        snprintf (error, error_size, "group %s: %s", settings->group, reason);
-        rd_kafka_conf_destroy (conf);
-        return EX_USAGE;
-    }
-    rd_kafka_conf_set_opaque (conf, self);
-    rd_kafka_conf_set_rebalance_cb (conf, kafka_group_rebalance);
-    rd_kafka_conf_set_offset_commit_cb (conf, kafka_group_on_commit);
-    self->handle = kafka_client_new (RD_KAFKA_CONSUMER, &conf, error, error_size);
-    if (!self->handle)
-        return EX_USAGE;
-    rd_kafka_poll_set_consumer (self->handle);
-    self->group_queue = rd_kafka_queue_get_consumer (self->handle);
-    rd_kafka_queue_io_event_enable (self->group_queue, self->wake, &kafka_fetch_wake_payload,
-                                    sizeof kafka_fetch_wake_payload);
-    return 0;
-}
-
-/*  The first list, and with once all ends, until the deadline. */
-static int connect_and_list (kafka_source_t *self, const kafka_source_settings_t *settings,
-                             char *error, size_t error_size)
-{
-    int64_t deadline_ms = clock_ms () + settings->connect_ms_max;
-    rd_kafka_resp_err_t code;
-    if (kafka_table_list (&self->table, self->handle, (int)settings->connect_ms_max, &code)) {
-        snprintf (error, error_size, "no answer from the Kafka brokers %s: %s",
-                  settings->kafka.brokers, rd_kafka_err2str (code));
-        return EX_UNAVAILABLE;
-    }
-    self->listed_ms = clock_ms ();
-    for (uint32_t i = 0; self->once && i < self->table.count; i++) {
-        kafka_partition_t *partition = self->table.partitions[i];
-        int64_t oldest;
-        while (kafka_offsets_range (self->handle, kafka_partition_place (partition), &oldest,
-                                    &partition->recorded_end)) {
-            partition->recorded_end = -1;
-            if (clock_ms () < deadline_ms)
-                continue;
-            snprintf (error, error_size, "no answer from the Kafka brokers %s about %s",
-                      settings->kafka.brokers, partition->name);
-            return EX_UNAVAILABLE;
-        }
-    }
-    rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new (1);
-    rd_kafka_topic_partition_list_add (topics, settings->topics, RD_KAFKA_PARTITION_UA);
-    code = rd_kafka_subscribe (self->handle, topics);
-    rd_kafka_topic_partition_list_destroy (topics);
-    if (!code)
-        return 0;
-    snprintf (error, error_size, "topics %s: %s", settings->topics, rd_kafka_err2str (code));
-    return EX_USAGE;
-}
 
 source_t *kafka_source_new (const kafka_source_settings_t *settings, const source_events_t *events,
                             char *error, size_t error_size, int *exit_code)
@@ -469,11 +459,7 @@ source_t *kafka_source_new (const kafka_source_settings_t *settings, const sourc
     self->once = settings->once;
     self->list_interval_ms = settings->list_interval_ms;
     self->wake = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
-    int code = check_settings (self, settings, error, error_size);
-    if (!code)
-        code = make_handle (self, settings, error, error_size);
-    if (!code)
-        code = connect_and_list (self, settings, error, error_size);
+    int code = kafka_open (self, settings, error, error_size);
     self->table.changed = true;
     if (!code)
         return &self->base;

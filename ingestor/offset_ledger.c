@@ -73,6 +73,17 @@ vector_entry_t offset_ledger_start (const ledger_partition_t *partition, uint32_
     return least;
 }
 
+int64_t offset_ledger_most (const ledger_partition_t *partition, uint32_t slot_count)
+{
+    int64_t most = -1;
+    for (uint32_t slot = 0; slot < slot_count; slot++) {
+        int64_t handed = partition->slots[slot].handed;
+        if (handed != INT64_MAX && handed > most)
+            most = handed;
+    }
+    return most;
+}
+
 static void stand_at (ledger_partition_t *partition, uint32_t slot_count, vector_entry_t entry,
                       int64_t now_ms)
 {
@@ -83,6 +94,7 @@ static void stand_at (ledger_partition_t *partition, uint32_t slot_count, vector
     partition->valid_clock_ms = now_ms;
     partition->at_end = false;
     partition->awaiting = false;
+    partition->retry_ms = 0;
     partition->sample_count = 0;
     if (partition->counted < 0)
         partition->counted = entry.next;

@@ -12,6 +12,7 @@
 #include "common/buffer.h"
 #include "common/vector.h"
 #include "common/wire_event.h"
+#include "ingestor/idleness.h"
 
 enum { LEDGER_SAMPLES = 128, LEDGER_SAMPLE_MS = 1000 };
 
@@ -42,21 +43,26 @@ typedef struct {
     bool owned;           /* assigned to this ingestor */
     bool started;         /* the source gives records from `position` on */
     bool stopped;         /* lost offsets: stands still until told */
-    bool skip_to_oldest;  /* lost offsets: told to go on at the oldest kept one */
+    bool skip_to_oldest;  /* lost offsets: told to go on at the oldest kept one … */
+    bool renew;           /* … or as the partition's next generation */
+    int64_t lost_wanted, lost_oldest, lost_end; /* what was wanted then, and what there was */
     bool restart;         /* a slot stands below the position: it must be read again from there */
     bool awaiting;        /* the record at `position` is of a scenario that configd is asked for */
     ledger_awaited_t awaited; /* … or was last */
+    int64_t retry_ms;     /* the record at `position` cannot be taken: read again then (own clock); or 0 */
     bool at_end;          /* has reached its present end; with --once: has ended */
     int64_t position;     /* every offset below was read and routed */
     int64_t greatest_ms;  /* greatest valid event time before it */
     int64_t first_ms;     /* event time of the first event of this life, or EVENT_TIME_NONE */
     int64_t valid_clock_ms; /* own clock when the last valid event came (or it was started) */
+    idleness_run_t run;   /* when the source knew that it stands at its end */
     int64_t base;         /* offset it began at without a vector, or -1 */
     bool base_lost;
     uint64_t rewinds;
     int64_t counted;      /* messages below that belong to no shard were counted */
     int64_t committed;    /* told to the source as durable */
     uint32_t paused;      /* reasons: PAUSE_… */
+    int64_t letters_ms;   /* own clock since when it waits for its dead letters, or 0 */
     bool source_paused;   /* what the source was told */
     bool told_idle, told_ended; /* what the workers were told */
     ledger_slot_t *slots;
@@ -77,6 +83,8 @@ ledger_partition_t *offset_ledger_get (offset_ledger_t *self, uint32_t number);
 void offset_ledger_set_slot (ledger_partition_t *partition, uint32_t slot, vector_entry_t entry);
 /*  The entry to begin at: the least of all slots; VECTOR_ABSENT where one has none. */
 vector_entry_t offset_ledger_start (const ledger_partition_t *partition, uint32_t slot_count);
+/*  The greatest offset that a slot stands at, or -1: the partition must not end below it. */
+int64_t offset_ledger_most (const ledger_partition_t *partition, uint32_t slot_count);
 /*  The partition is read again from here: all unsent rows are dropped, what was handed stays handed. */
 void offset_ledger_rewind (ledger_partition_t *partition, uint32_t slot_count, vector_entry_t entry,
                            int64_t now_ms);

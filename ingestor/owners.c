@@ -7,6 +7,12 @@
 #include "common/memory.h"
 #include "common/stage.h"
 
+/*  What the slots that take part have of a partition together. */
+typedef struct {
+    int64_t applied, durable; /* least, or -1 where one has none */
+    int64_t greatest_ms;
+} total_t;
+
 struct owners {
     uint32_t stages, shard_count, slot_count;
     partition_names_t *partitions;
@@ -18,6 +24,8 @@ struct owners {
     owners_slot_t *slots;
     bool *idle; /* by partition */
     uint32_t idle_count;
+    total_t *totals; /* by partition; asked for each turn, and so counted when an announce comes */
+    uint32_t total_count;
     uint32_t *numbers; /* of the present frame: its index -> ours */
 };
 
@@ -33,8 +41,10 @@ owners_t *owners_new (uint32_t stages, uint32_t shard_count, partition_names_t *
     self->self_incarnation = self_incarnation;
     self->events = *events;
     self->slots = memory_new_array (self->slot_count, sizeof *self->slots);
-    for (uint32_t i = 0; i < self->slot_count; i++)
+    for (uint32_t i = 0; i < self->slot_count; i++) {
         self->slots[i].worker = OWNERS_NOBODY;
+        self->slots[i].watermark_ms = EVENT_TIME_NONE;
+    }
     return self;
 }
 
@@ -53,6 +63,7 @@ void owners_destroy (owners_t **self_p)
     }
     free (self->slots);
     free (self->idle);
+    free (self->totals);
     free (self->numbers);
     free (self->self_name);
     free (self);
@@ -227,6 +238,34 @@ static void drop_unnamed (owners_t *self, uint32_t worker, const bool *named)
     }
 }
 
+static void add_slot (owners_t *self, const owners_slot_t *slot)
+{
+    for (uint32_t i = 0; i < self->total_count; i++) {
+        total_t *total = &self->totals[i];
+        vector_entry_t entry = vector_get (&slot->applied, i);
+        int64_t durable = i < slot->durable_count ? slot->durable[i] : -1;
+        if (entry.next < total->applied)
+            total->applied = entry.next;
+        if (durable < total->durable)
+            total->durable = durable;
+        if (entry.greatest_ms > total->greatest_ms)
+            total->greatest_ms = entry.greatest_ms;
+    }
+}
+
+static void count_totals (owners_t *self)
+{
+    uint32_t count = partition_names_count (self->partitions);
+    self->totals = memory_resize (self->totals, (count + 1) * sizeof *self->totals);
+    self->total_count = count;
+    for (uint32_t i = 0; i < count; i++)
+        self->totals[i] = (total_t){INT64_MAX, INT64_MAX, EVENT_TIME_NONE};
+    for (uint32_t slot = 0; slot < self->slot_count; slot++) {
+        if (owners_takes_part (self, slot))
+            add_slot (self, &self->slots[slot]);
+    }
+}
+
 int owners_take (owners_t *self, const wire_header_t *header, cursor_t *frame, int64_t now_ms)
 {
     wire_announce_t head;
@@ -260,6 +299,7 @@ int owners_take (owners_t *self, const wire_header_t *header, cursor_t *frame, i
         named[slot] = true;
     }
     drop_unnamed (self, number, named);
+    count_totals (self);
     for (uint32_t i = 0; i < changed_count; i++)
         self->events.owned (self->events.arg, changed[i]);
     take_rewinds (self, frame, &head);
@@ -315,34 +355,25 @@ bool owners_settled (const owners_t *self)
 
 int64_t owners_durable (const owners_t *self, uint32_t partition)
 {
-    int64_t least = INT64_MAX;
-    for (uint32_t i = 0; i < self->slot_count; i++) {
-        const owners_slot_t *slot = &self->slots[i];
-        int64_t durable = partition < slot->durable_count ? slot->durable[partition] : -1;
-        if (owners_takes_part (self, i) && durable < least)
-            least = durable;
-    }
-    return least == INT64_MAX ? -1 : least;
+    return partition < self->total_count ? self->totals[partition].durable : -1;
 }
 
 int64_t owners_applied (const owners_t *self, uint32_t partition)
 {
-    int64_t least = INT64_MAX;
-    for (uint32_t i = 0; i < self->slot_count; i++) {
-        int64_t next = vector_get (&self->slots[i].applied, partition).next;
-        if (owners_takes_part (self, i) && next < least)
-            least = next;
-    }
-    return least == INT64_MAX ? -1 : least;
+    return partition < self->total_count ? self->totals[partition].applied : -1;
 }
 
 int64_t owners_greatest_ms (const owners_t *self, uint32_t partition)
 {
+    return partition < self->total_count ? self->totals[partition].greatest_ms : EVENT_TIME_NONE;
+}
+
+int64_t owners_watermark_ms (const owners_t *self)
+{
     int64_t greatest_ms = EVENT_TIME_NONE;
     for (uint32_t i = 0; i < self->slot_count; i++) {
-        int64_t ms = vector_get (&self->slots[i].applied, partition).greatest_ms;
-        if (ms > greatest_ms)
-            greatest_ms = ms;
+        if (owners_takes_part (self, i) && self->slots[i].watermark_ms > greatest_ms)
+            greatest_ms = self->slots[i].watermark_ms;
     }
     return greatest_ms;
 }

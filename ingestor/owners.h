@@ -72,6 +72,8 @@ int64_t owners_durable (const owners_t *self, uint32_t partition);
 int64_t owners_applied (const owners_t *self, uint32_t partition);
 /*  Greatest event time applied of a partition by any shard, or EVENT_TIME_NONE. */
 int64_t owners_greatest_ms (const owners_t *self, uint32_t partition);
+/*  Greatest watermark that a shard has reached, or EVENT_TIME_NONE. */
+int64_t owners_watermark_ms (const owners_t *self);
 /*  Is the partition idle (ended), as a worker last heard? */
 bool owners_partition_idle (const owners_t *self, uint32_t partition);
 

@@ -42,8 +42,9 @@ typedef struct {
     void (*position) (void *arg, uint32_t partition, int64_t next);
     /*  It has reached its present end (`at`); with --once its recorded end: nothing more will come. */
     void (*end) (void *arg, uint32_t partition, int64_t at);
-    /*  The offset it was started at is below the oldest kept or beyond the end: lost offsets. The partition
-     *  is stopped; `oldest` and `end` are what there is. (on_lost_offsets=skip: start it again at `oldest`.) */
+    /*  The offset it was started at (`wanted`) is below the oldest kept one, or it ends below an offset that
+     *  was started with (truncated, or made anew): lost offsets. The partition is stopped; `oldest` and `end`
+     *  are what there is. To go on: where wanted < oldest start it again at SOURCE_OLDEST, else renew. */
     void (*lost) (void *arg, uint32_t partition, int64_t wanted, int64_t oldest, int64_t end);
 } source_events_t;
 
@@ -54,22 +55,41 @@ typedef struct {
     void (*destroy) (source_t **self_p);
     /*  Waits at most timeout_ms for something and calls back; handles at most a bounded number of records. */
     void (*poll) (source_t *self, int timeout_ms);
+    /*  Own clock (clock_ms) when whoever keeps the partitions last answered about all of them; 0: it is not asked
+     *  (files). */
+    int64_t (*heard_ms) (const source_t *self);
     /*  All partitions of the source now (0 before the first listing). */
     uint32_t (*partition_count) (const source_t *self);
-    /*  Name of any partition index ever given: "topic/3", or "path#hash-of-first-line"; for the life. */
+    /*  Name of any partition index ever given: "topic/3", or "path#hash-of-first-line", of later
+     *  generations with an end as in generation.h; for the life. */
     const char *(*partition_name) (const source_t *self, uint32_t partition);
     /*  Is it in the present list (a deleted topic's or ended file's is not)? */
     bool (*partition_listed) (const source_t *self, uint32_t partition);
+    /*  Has it left the list since what held it was deleted (a topic)? */
+    bool (*partition_gone) (const source_t *self, uint32_t partition);
     /*  Starts (or seeks) an owned partition at an offset, or SOURCE_OLDEST: then *base gets the offset it
-     *  begins at and *base_lost whether older ones existed. RETRY: not possible just now, call again soon.
-     *  A pause stays as it is. */
-    outcome_t (*start) (source_t *self, uint32_t partition, int64_t offset, int64_t *base,
-                        bool *base_lost);
+     *  begins at and *base_lost whether older ones existed. `most` is the greatest offset that was ever read
+     *  of it (or -1): it must not lie beyond the end. RETRY: not possible just now, call again soon. A pause
+     *  stays as it is. */
+    outcome_t (*start) (source_t *self, uint32_t partition, int64_t offset, int64_t most,
+                        int64_t *base, bool *base_lost);
+    /*  An owned partition that ends below what was read of it goes on as its next generation: another
+     *  partition, listed and assigned by the next poll, while this one is revoked and leaves the list. It
+     *  begins at its oldest offset where it was made anew, at its present end where it was cut. RETRY: call
+     *  again soon. */
+    outcome_t (*renew) (source_t *self, uint32_t partition);
+    /*  A partition of this name is known downstream: where it is a later generation of a listed one, that
+     *  one goes on as it, as by renew. Names of others change nothing. */
+    void (*learn) (source_t *self, span_t name);
     /*  Paused: no record of it comes; also over a start, until it is called with false. */
     void (*pause) (source_t *self, uint32_t partition, bool paused);
     /*  Every offset below `next` is durable downstream: Kafka commits it (asynchronously; the last one is
      *  committed synchronously by destroy). Files: nothing to do. */
     void (*commit) (source_t *self, uint32_t partition, int64_t next);
+    /*  Own clock (clock_ms) at the latest moment of which it is known that the partition had nothing behind its
+     *  present position; 0: not known. Known anew about once a second while it stands at its end, is not
+     *  paused, and whoever keeps it answers: an end that was told once says nothing of now. */
+    int64_t (*end_known_ms) (const source_t *self, uint32_t partition);
     /*  Offsets between `next` and the end, or -1 where not known. */
     int64_t (*lag) (const source_t *self, uint32_t partition, int64_t next);
 } source_ops_t;

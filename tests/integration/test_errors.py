@@ -42,6 +42,13 @@ def test_wrong_flag(ready, flags, word):
     assert_one_line(pipeline.run("--file", path, "--once", *flags), USAGE, word)
 
 
+def test_fetches_that_wait_too_long(ready):
+    """No partition would be known to be at its end."""
+    pipeline, _ = ready
+    finished = pipeline.run("--brokers", "127.0.0.1:9", "-X", "fetch.wait.max.ms=5000", "--once")
+    assert_one_line(finished, USAGE, "fetch.wait.max.ms=5000", "1000")
+
+
 def test_no_source(ready):
     pipeline, _ = ready
     assert_one_line(pipeline.run("--once"), USAGE, "--file", "--brokers")

@@ -38,8 +38,39 @@ def add_partitions(brokers, topic, partitions):
     _wait_for_topic(admin, topic, partitions)
 
 
+def configure_topic(brokers, topic, **config):
+    """Changes settings of a topic."""
+    from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource
+    admin = _admin(brokers)
+    entries = [ConfigEntry(key.replace("_", "."), str(value),
+                           incremental_operation=AlterConfigOpType.SET)
+               for key, value in config.items()]
+    resource = ConfigResource("topic", topic, incremental_configs=entries)
+    for future in admin.incremental_alter_configs([resource]).values():
+        future.result(SECONDS_MAX)
+
+
 def delete_topic(brokers, topic):
-    _admin(brokers).delete_topics([topic])[topic].result(SECONDS_MAX)
+    admin = _admin(brokers)     # its answer comes as long as it lives
+    admin.delete_topics([topic])[topic].result(SECONDS_MAX)
+
+
+def recreate_topic(brokers, topic, partitions, **config):
+    """Deletes a topic and makes it anew, as soon as Kafka lets it."""
+    from support.servers import wait_until
+    admin = _admin(brokers)
+    delete_topic(brokers, topic)
+    wait_until(lambda: topic not in admin.list_topics(timeout=SECONDS_MAX).topics, SECONDS_MAX,
+               f"{topic} is deleted")
+    create_topic(brokers, topic, partitions, **config)
+
+
+def delete_records(brokers, topic, before):
+    """Drops all records below the offsets, {partition: offset}, as retention does."""
+    wanted = [TopicPartition(topic, partition, offset) for partition, offset in before.items()]
+    admin = _admin(brokers)     # its answers come as long as it lives
+    for future in admin.delete_records(wanted).values():
+        future.result(SECONDS_MAX)
 
 
 def _wait_for_topic(admin, topic, partitions):
@@ -51,14 +82,18 @@ def _wait_for_topic(admin, topic, partitions):
     wait_until(has_leaders, SECONDS_MAX, f"leaders of {topic}")
 
 
-def produce(brokers, topic, records):
-    """Writes the records in their order (per partition it is kept); returns them with offsets."""
+def produce(brokers, topic, records, **settings):
+    """Writes the records in their order (per partition it is kept); returns them with offsets.
+
+    `settings` are more of librdkafka's, such as compression_type.
+    """
     failures = []
     offsets = {}
     producer = Producer({
         "bootstrap.servers": brokers, "linger.ms": 5, "acks": "all", "enable.idempotence": True,
         "message.max.bytes": 8 << 20, "queue.buffering.max.messages": 1000000,
         "queue.buffering.max.kbytes": 1 << 20, "log_level": 3,
+        **{name.replace("_", "."): value for name, value in settings.items()},
     })
 
     def keep(index):
@@ -105,6 +140,16 @@ def read_topic(brokers, topic):
     return [record for _, record in read_topic_with_headers(brokers, topic)]
 
 
+def partitions_of_topic(brokers, topic):
+    """What the oracle reads of a topic as it is now: committed records with their offsets and times."""
+    from support.oracle_input import Record as Input
+    partitions = {f"{topic}/{index}": [] for index in end_offsets(brokers, topic)}
+    for record in read_topic(brokers, topic):
+        partitions[f"{topic}/{record.partition}"].append(
+            Input(record.offset, record.value, record.time_ms))
+    return partitions
+
+
 def read_topic_with_headers(brokers, topic):
     """As read_topic, but [({header name: bytes}, Record)]."""
     try:
@@ -137,7 +182,8 @@ def read_topic_with_headers(brokers, topic):
 
 
 def committed_offsets(brokers, group, topic):
-    """{partition: committed offset} of the group; partitions without a commit are left out."""
+    """{partition: committed offset} of the group; partitions without a commit are left out, all of
+    them while the broker has just begun to look after the group."""
     consumer = Consumer({"bootstrap.servers": brokers, "group.id": group,
                          "enable.auto.commit": False})
     try:
@@ -145,5 +191,9 @@ def committed_offsets(brokers, group, topic):
         asked = [TopicPartition(topic, index) for index in found]
         return {part.partition: part.offset
                 for part in consumer.committed(asked, timeout=SECONDS_MAX) if part.offset >= 0}
+    except KafkaException as error:
+        if error.args[0].name() not in ("NOT_COORDINATOR", "COORDINATOR_LOAD_IN_PROGRESS"):
+            raise
+        return {}
     finally:
         consumer.close()

@@ -149,6 +149,13 @@ class Server:
                 self.process.wait()
         self._close()
 
+    def freeze(self):
+        """SIGSTOP: it keeps its connections, takes what comes, and answers nothing."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self):
+        self.process.send_signal(signal.SIGCONT)
+
     def kill(self):
         """SIGKILL: as if the machine had gone."""
         if self.running():

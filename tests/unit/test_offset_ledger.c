@@ -59,21 +59,23 @@ static void starts (void **state)
     static const struct {
         const char *name;
         vector_entry_t entries[SLOTS];
-        int64_t next, greatest_ms;
+        int64_t next, greatest_ms, most;
     } cases[] = {
-        {"the least of all", {{30, 3000}, {10, 1000}, {20, 2000}}, 10, 1000},
-        {"all alike", {{10, 1000}, {10, 1000}, {10, 1000}}, 10, 1000},
-        {"one has none", {{30, 3000}, {ABSENT, NONE}, {20, 2000}}, ABSENT, NONE},
-        {"nothing yet", {{ABSENT, NONE}, {ABSENT, NONE}, {ABSENT, NONE}}, ABSENT, NONE},
-        {"offset 0 is one", {{0, NONE}, {10, 1000}, {20, 2000}}, 0, NONE},
-        {"one takes no part", {{INT64_MAX, NONE}, {10, 1000}, {20, 2000}}, 10, 1000},
+        {"the least of all", {{30, 3000}, {10, 1000}, {20, 2000}}, 10, 1000, 30},
+        {"all alike", {{10, 1000}, {10, 1000}, {10, 1000}}, 10, 1000, 10},
+        {"one has none", {{30, 3000}, {ABSENT, NONE}, {20, 2000}}, ABSENT, NONE, 30},
+        {"nothing yet", {{ABSENT, NONE}, {ABSENT, NONE}, {ABSENT, NONE}}, ABSENT, NONE, -1},
+        {"offset 0 is one", {{0, NONE}, {10, 1000}, {20, 2000}}, 0, NONE, 20},
+        {"one takes no part", {{INT64_MAX, NONE}, {10, 1000}, {20, 2000}}, 10, 1000, 20},
     };
     ledger_partition_t *partition = offset_ledger_get (*state, 0);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         set_all (partition, cases[i].entries);
         vector_entry_t entry = offset_ledger_start (partition, SLOTS);
-        if (entry.next != cases[i].next || entry.greatest_ms != cases[i].greatest_ms)
-            fail_msg ("%s: %lld", cases[i].name, (long long)entry.next);
+        int64_t most = offset_ledger_most (partition, SLOTS);
+        if (entry.next != cases[i].next || entry.greatest_ms != cases[i].greatest_ms ||
+            most != cases[i].most)
+            fail_msg ("%s: %lld, %lld", cases[i].name, (long long)entry.next, (long long)most);
     }
 }
 
@@ -206,12 +208,13 @@ static void awaiting (void **state)
     partition->at_end = true;
     offset_ledger_await (partition, span_of ("t"), span_of ("a"), 50);
     assert_true (partition->awaiting && !partition->at_end);
+    partition->retry_ms = 70;
     assert_int_equal (partition->position, 10);
     assert_int_equal (partition->awaited.since_ms, 50);
     partition->awaited.asked_ms = 50;
     partition->awaited.warned_ms = 60;
     offset_ledger_rewind (partition, SLOTS, entry, 0);
-    assert_false (partition->awaiting);
+    assert_false (partition->awaiting || partition->retry_ms);
     offset_ledger_await (partition, span_of ("t"), span_of ("a"), 70); /* rewound by a worker */
     assert_true (partition->awaiting);
     assert_int_equal (partition->awaited.since_ms, 50);

@@ -84,6 +84,7 @@ typedef struct {
         uint64_t epoch;
         int64_t next, durable;
         bool settled;
+        int64_t watermark_ms;
     } shards[3];
     uint32_t rewind_count;
     wire_rewind_t rewinds[2];
@@ -108,6 +109,7 @@ static void write_announce (const announce_t *announce, buffer_t *frame)
     for (uint32_t i = 0; i < announce->shard_count; i++) {
         wire_shard_t shard = {.shard = announce->shards[i].shard,
                               .epoch = announce->shards[i].epoch,
+                              .watermark_ms = announce->shards[i].watermark_ms,
                               .settled = announce->shards[i].settled,
                               .entry_count = announce->shards[i].next >= 0};
         wire_entry_t entry = {announce->entry_partition ? announce->entry_partition : 1,
@@ -165,6 +167,7 @@ static void complete (void **state)
     assert_true (owners_takes_part (world->owners, 0) && owners_takes_part (world->owners, 5));
     assert_false (owners_takes_part (world->owners, 2) || owners_takes_part (world->owners, 3));
     assert_false (owners_complete (world->owners));
+    assert_true (owners_watermark_ms (world->owners) == NONE);
     assert_int_equal (take (world, &first, 0), 0);
     assert_events (world, "owned 0, owned 1");
     assert_false (owners_complete (world->owners));
@@ -183,7 +186,9 @@ static void complete (void **state)
     assert_int_equal (owners_durable (world->owners, 0), -1);
     assert_true (owners_greatest_ms (world->owners, 0) == NONE);
     assert_int_equal (owners_durable (world->owners, 99), -1);
+    assert_int_equal (owners_watermark_ms (world->owners), 0);
 
+    first.shards[1].watermark_ms = 700;
     first.shards[1].settled = false;
     first.shards[0].next = 60;
     first.shards[0].durable = 60;
@@ -192,6 +197,7 @@ static void complete (void **state)
     assert_events (world, "");
     assert_false (owners_settled (world->owners));
     assert_int_equal (owners_applied (world->owners, 1), 35);
+    assert_int_equal (owners_watermark_ms (world->owners), 700);
     assert_true (owners_partition_idle (world->owners, 1));
     assert_false (owners_partition_idle (world->owners, 0));
     assert_false (owners_partition_idle (world->owners, 99));

@@ -54,9 +54,9 @@ typedef struct {
 
 /*  One whole frame. Those UNSAID are listed, but not the sender's own. */
 static bool say (world_t *world, const char *sender, uint64_t incarnation, int64_t idle_time_ms,
-                 int64_t now_ms, const said_t said[PARTITIONS])
+                 const said_t said[PARTITIONS])
 {
-    if (!watermark_begin (world->watermark, span_of (sender), incarnation, idle_time_ms, now_ms))
+    if (!watermark_begin (world->watermark, span_of (sender), incarnation, idle_time_ms))
         return false;
     for (int i = 0; i < PARTITIONS; i++) {
         if (!(said[i].flags & UNLISTED))
@@ -223,7 +223,7 @@ static void one_frame (void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         void *world;
         make (&world);
-        assert_true (say (world, "a", 1, cases[i].idle_time_ms, 0, cases[i].said));
+        assert_true (say (world, "a", 1, cases[i].idle_time_ms, cases[i].said));
         bool ended;
         int64_t watermark_ms = of (world, cases[i].entries, &ended);
         if (watermark_ms != cases[i].watermark_ms || ended != cases[i].ended)
@@ -246,13 +246,13 @@ static void several_senders (void **state)
 {
     world_t *world = *state;
     bool ended;
-    say (world, "a", 1, 900, 0, (said_t[]){{IDLE, 1}, {UNSAID, 0}, {UNLISTED, 0}});
+    say (world, "a", 1, 900, (said_t[]){{IDLE, 1}, {UNSAID, 0}, {UNLISTED, 0}});
     assert_int_equal (of (world, entries, &ended), 295);
-    say (world, "b", 1, NONE, 0, (said_t[]){{UNLISTED, 0}, {IDLE, 1}, {IDLE, 1}});
+    say (world, "b", 1, NONE, (said_t[]){{UNLISTED, 0}, {IDLE, 1}, {IDLE, 1}});
     assert_true (of (world, entries, &ended) == NONE); /* b says that not all are idle */
-    say (world, "b", 1, 800, 0, (said_t[]){{UNLISTED, 0}, {IDLE, 1}, {IDLE, 1}});
+    say (world, "b", 1, 800, (said_t[]){{UNLISTED, 0}, {IDLE, 1}, {IDLE, 1}});
     assert_int_equal (of (world, entries, &ended), 800);
-    say (world, "a", 1, NONE, 0, (said_t[]){{BUSY, 1}, {UNSAID, 0}, {UNLISTED, 0}});
+    say (world, "a", 1, NONE, (said_t[]){{BUSY, 1}, {UNSAID, 0}, {UNLISTED, 0}});
     assert_int_equal (of (world, entries, &ended), 95);
     assert_false (watermark_is_idle (world->watermark, number (world, 0)));
     assert_true (watermark_is_idle (world->watermark, number (world, 1)));
@@ -265,21 +265,23 @@ static void incarnations (void **state)
 {
     world_t *world = *state;
     bool ended;
-    const said_t all_idle[] = {{IDLE | ENDED, 1}, {IDLE | ENDED, 1}, {IDLE | ENDED, 1}};
-    assert_true (say (world, "a", 7, 900, 0, all_idle));
+    const said_t all_ended[] = {{IDLE | ENDED, 1}, {IDLE | ENDED, 1}, {IDLE | ENDED, 1}};
+    assert_true (say (world, "a", 7, 900, all_ended));
     assert_int_equal (of (world, entries, &ended), 900);
     assert_true (ended);
-    assert_false (say (world, "a", 6, NONE, 0, (said_t[]){{BUSY, 0}, {BUSY, 0}, {BUSY, 0}}));
+    assert_false (say (world, "a", 6, NONE, (said_t[]){{BUSY, 0}, {BUSY, 0}, {BUSY, 0}}));
     assert_int_equal (of (world, entries, &ended), 900);
     /* A new life that has not begun to read: what the old one called idle may have much behind it.
      */
-    assert_true (say (world, "a", 8, NONE, 0, (said_t[]){{UNSAID, 0}, {UNSAID, 0}, {UNSAID, 0}}));
+    assert_true (say (world, "a", 8, NONE, (said_t[]){{UNSAID, 0}, {UNSAID, 0}, {UNSAID, 0}}));
     assert_int_equal (of (world, entries, &ended), 95);
     assert_false (ended);
-    assert_true (say (world, "a", 8, NONE, 0, (said_t[]){{IDLE, 1}, {UNSAID, 0}, {UNSAID, 0}}));
+    assert_true (say (world, "a", 8, NONE, (said_t[]){{IDLE, 1}, {UNSAID, 0}, {UNSAID, 0}}));
     assert_int_equal (of (world, entries, &ended), 195);
-    /* The same life again changes only what it says. */
-    assert_true (say (world, "a", 8, NONE, 0, (said_t[]){{UNSAID, 0}, {UNSAID, 0}, {IDLE, 1}}));
+    /* A frame is all that it says: the first one is no longer named, so nothing is known of it. */
+    assert_true (say (world, "a", 8, NONE, (said_t[]){{UNSAID, 0}, {UNSAID, 0}, {IDLE, 1}}));
+    assert_int_equal (of (world, entries, &ended), 95);
+    assert_true (say (world, "a", 8, NONE, (said_t[]){{IDLE, 1}, {UNSAID, 0}, {IDLE, 1}}));
     assert_int_equal (of (world, entries, &ended), 295);
 }
 
@@ -288,41 +290,151 @@ static void moved (void **state)
 {
     world_t *world = *state;
     bool ended;
-    say (world, "a", 1, NONE, 0, (said_t[]){{BUSY, 0}, {BUSY, 0}, {BUSY, 0}});
-    say (world, "b", 1, NONE, 0, (said_t[]){{IDLE, 1}, {UNSAID, 0}, {UNSAID, 0}});
-    say (world, "a", 2, NONE, 0, (said_t[]){{UNSAID, 0}, {BUSY, 0}, {BUSY, 0}});
+    say (world, "a", 1, NONE, (said_t[]){{BUSY, 0}, {BUSY, 0}, {BUSY, 0}});
+    say (world, "b", 1, NONE, (said_t[]){{IDLE, 1}, {UNSAID, 0}, {UNSAID, 0}});
+    say (world, "a", 2, NONE, (said_t[]){{UNSAID, 0}, {BUSY, 0}, {BUSY, 0}});
     assert_int_equal (of (world, entries, &ended), 195);
 }
 
+/*  Somebody listens for so long, a turn of 20 ms after the other. */
+static void listen_for (world_t *world, int64_t *clock_ms, int64_t ms, bool drained)
+{
+    for (int64_t until_ms = *clock_ms + ms; *clock_ms < until_ms; *clock_ms += 20)
+        watermark_listen (world->watermark, *clock_ms, drained);
+    watermark_listen (world->watermark, *clock_ms, drained);
+}
+
+static const said_t all_idle[] = {{IDLE, 1}, {IDLE, 1}, {IDLE, 1}};
+
+/*  What one that is dead or frozen said last lets the watermark pass for WATERMARK_SILENCE_MS at most. */
+static void silence_is_not_idleness (void **state)
+{
+    world_t *world = *state;
+    bool ended;
+    int64_t clock_ms = 1000000;
+    listen_for (world, &clock_ms, 100, true);
+    say (world, "a", 1, 900, (said_t[]){{IDLE, 1}, {UNSAID, 0}, {UNSAID, 0}});
+    say (world, "b", 1, 900, (said_t[]){{UNSAID, 0}, {IDLE, 1}, {IDLE, 1}});
+    listen_for (world, &clock_ms, WATERMARK_SILENCE_MS, true);
+    assert_int_equal (of (world, entries, &ended), 900);
+    say (world, "b", 1, 950, (said_t[]){{UNSAID, 0}, {IDLE, 1}, {IDLE, 1}});
+    listen_for (world, &clock_ms, 20, true);
+    assert_int_equal (of (world, entries, &ended), 95); /* a holds it back, b does not run on alone */
+    assert_false (watermark_is_idle (world->watermark, number (world, 0)));
+    assert_true (watermark_is_idle (world->watermark, number (world, 1)));
+    say (world, "a", 1, 930, (said_t[]){{IDLE, 1}, {UNSAID, 0}, {UNSAID, 0}});
+    assert_int_equal (of (world, entries, &ended), 930);
+    /* Another has taken its partitions over: its old word about the time holds nobody back either. */
+    listen_for (world, &clock_ms, WATERMARK_SILENCE_MS + 20, true);
+    say (world, "b", 1, 990, all_idle);
+    assert_int_equal (of (world, entries, &ended), 990);
+    /* At a busy listener, too, a silence is one. */
+    listen_for (world, &clock_ms, WATERMARK_SILENCE_MS + 20, false);
+    assert_int_equal (of (world, entries, &ended), 95);
+}
+
+static void an_end_stays (void **state)
+{
+    world_t *world = *state;
+    bool ended;
+    int64_t clock_ms = 1000000;
+    listen_for (world, &clock_ms, 100, true);
+    say (world, "a", 1, NONE, (said_t[]){{ENDED | IDLE, 1}, {UNSAID, 0}, {UNSAID, 0}});
+    say (world, "b", 1, NONE, (said_t[]){{UNSAID, 0}, {ENDED, 1}, {ENDED, 1}});
+    assert_int_equal (of (world, entries, &ended), 195);
+    listen_for (world, &clock_ms, 2 * WATERMARK_SILENCE_MS, true);
+    assert_int_equal (of (world, entries, &ended), 95);
+    assert_true (ended);
+    /* Both are forgotten but one. */
+    listen_for (world, &clock_ms, WATERMARK_SENDER_TTL_MS, true);
+    say (world, "b", 1, NONE, (said_t[]){{UNSAID, 0}, {ENDED, 1}, {ENDED, 1}});
+    assert_int_equal (of (world, entries, &ended), 95);
+    assert_true (ended);
+}
+
+/*  The listener was frozen: that is nobody's silence, but what waits for it may be old. */
+static void a_pause_of_ones_own (void **state)
+{
+    world_t *world = *state;
+    bool ended;
+    int64_t clock_ms = 1000000;
+    listen_for (world, &clock_ms, 100, true);
+    say (world, "a", 1, 900, all_idle);
+    assert_int_equal (of (world, entries, &ended), 900);
+    clock_ms += 10 * WATERMARK_SENDER_TTL_MS;
+    say (world, "b", 1, 900, (said_t[]){{UNSAID, 0}, {UNSAID, 0}, {UNSAID, 0}});
+    watermark_listen (world->watermark, clock_ms, true); /* the kernel has more for it */
+    assert_int_equal (of (world, entries, &ended), 95);
+    listen_for (world, &clock_ms, WATERMARK_BEHIND_LEAST_MS + 20, false);
+    assert_int_equal (of (world, entries, &ended), 95);
+    watermark_listen (world->watermark, clock_ms, true);
+    assert_int_equal (of (world, entries, &ended), 900);
+    /* One that never catches up believes again after a while. */
+    clock_ms += WATERMARK_PAUSE_MS + 1;
+    watermark_listen (world->watermark, clock_ms, false);
+    assert_int_equal (of (world, entries, &ended), 95);
+    listen_for (world, &clock_ms, WATERMARK_SILENCE_MS / 2, false);
+    say (world, "a", 1, 900, all_idle);
+    say (world, "b", 1, 900, (said_t[]){{UNSAID, 0}, {UNSAID, 0}, {UNSAID, 0}});
+    assert_int_equal (of (world, entries, &ended), 95);
+    listen_for (world, &clock_ms, WATERMARK_SILENCE_MS / 2 + 20, false);
+    assert_int_equal (of (world, entries, &ended), 900);
+    /* A turn that took long is no pause. */
+    clock_ms += WATERMARK_PAUSE_MS;
+    watermark_listen (world->watermark, clock_ms, false);
+    assert_int_equal (of (world, entries, &ended), 900);
+}
+
+/*  After a while a silent one's list counts no more, but never the last one's. */
 static void silent_senders (void **state)
 {
     world_t *world = *state;
     bool ended;
+    int64_t clock_ms = 1000000;
     const said_t first[] = {{BUSY, 0}, {UNLISTED, 0}, {UNLISTED, 0}};
     const said_t second[] = {{UNLISTED, 0}, {BUSY, 0}, {UNLISTED, 0}};
-    say (world, "a", 1, NONE, 0, first);
-    say (world, "b", 1, NONE, WATERMARK_SENDER_TTL_MS, second);
+    listen_for (world, &clock_ms, 20, true);
+    say (world, "a", 1, NONE, first);
+    listen_for (world, &clock_ms, WATERMARK_SENDER_TTL_MS, true);
+    say (world, "b", 1, NONE, second);
     assert_int_equal (of (world, entries, &ended), 95);
-    say (world, "b", 1, NONE, WATERMARK_SENDER_TTL_MS + 1, second);
+    listen_for (world, &clock_ms, 20, true);
+    say (world, "b", 1, NONE, second);
     assert_int_equal (of (world, entries, &ended), 295);
-    /* alone, it stays however long it was silent */
-    say (world, "b", 1, NONE, 100 * WATERMARK_SENDER_TTL_MS, second);
+    listen_for (world, &clock_ms, 2 * WATERMARK_SENDER_TTL_MS, true);
     assert_int_equal (of (world, entries, &ended), 295);
-    say (world, "a", 1, NONE, 100 * WATERMARK_SENDER_TTL_MS, first);
+    say (world, "b", 1, NONE, second);
+    assert_int_equal (of (world, entries, &ended), 295);
+    say (world, "a", 1, NONE, first);
+    assert_int_equal (of (world, entries, &ended), 95);
+}
+
+/*  What one that is forgotten called idle holds back again. */
+static void forgotten_idleness (void **state)
+{
+    world_t *world = *state;
+    bool ended;
+    int64_t clock_ms = 1000000;
+    listen_for (world, &clock_ms, 20, true);
+    say (world, "a", 1, NONE, (said_t[]){{IDLE, 1}, {UNSAID, 0}, {UNSAID, 0}});
+    listen_for (world, &clock_ms, WATERMARK_SENDER_TTL_MS + 20, true);
+    say (world, "b", 1, NONE, (said_t[]){{UNSAID, 0}, {BUSY, 1}, {BUSY, 1}});
     assert_int_equal (of (world, entries, &ended), 95);
 }
 
 static void too_many_senders (void **state)
 {
     world_t *world = *state;
+    int64_t clock_ms = 1000000;
     const said_t said[] = {{BUSY, 0}, {BUSY, 0}, {BUSY, 0}};
     char name[16];
     for (int i = 0; i <= WATERMARK_SENDERS_MAX; i++) {
         snprintf (name, sizeof name, "s%d", i);
-        assert_int_equal (say (world, name, 1, NONE, 0, said), i < WATERMARK_SENDERS_MAX);
+        assert_int_equal (say (world, name, 1, NONE, said), i < WATERMARK_SENDERS_MAX);
     }
-    assert_true (say (world, "s0", 2, NONE, WATERMARK_SENDER_TTL_MS + 1, said));
-    assert_true (say (world, name, 1, NONE, WATERMARK_SENDER_TTL_MS + 1, said));
+    listen_for (world, &clock_ms, WATERMARK_SENDER_TTL_MS + 20, true);
+    assert_true (say (world, "s0", 2, NONE, said));
+    assert_true (say (world, name, 1, NONE, said));
 }
 
 int main (void)
@@ -333,7 +445,11 @@ int main (void)
         cmocka_unit_test_setup_teardown (several_senders, make, unmake),
         cmocka_unit_test_setup_teardown (incarnations, make, unmake),
         cmocka_unit_test_setup_teardown (moved, make, unmake),
+        cmocka_unit_test_setup_teardown (silence_is_not_idleness, make, unmake),
+        cmocka_unit_test_setup_teardown (an_end_stays, make, unmake),
+        cmocka_unit_test_setup_teardown (a_pause_of_ones_own, make, unmake),
         cmocka_unit_test_setup_teardown (silent_senders, make, unmake),
+        cmocka_unit_test_setup_teardown (forgotten_idleness, make, unmake),
         cmocka_unit_test_setup_teardown (too_many_senders, make, unmake),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
