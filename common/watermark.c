@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "common/incarnation.h"
 #include "common/memory.h"
 
 typedef struct sender {
@@ -120,9 +121,13 @@ bool watermark_begin (watermark_t *self, span_t sender_name, uint64_t incarnatio
                       int64_t idle_time_ms, int64_t now_ms)
 {
     sender_t *sender = find_or_add (self, sender_name);
-    if (!sender || incarnation < sender->incarnation)
+    if (!sender)
         return false;
-    if (incarnation > sender->incarnation)
+    incarnation_verdict_t verdict =
+        incarnation_judge (sender->incarnation, sender->heard_ms, incarnation, now_ms);
+    if (verdict == INCARNATION_STALE)
+        return false;
+    if (verdict == INCARNATION_NEWER)
         forget_states (self, sender);
     sender->incarnation = incarnation;
     sender->heard_ms = now_ms;

@@ -23,7 +23,7 @@ watermark_t *watermark_new (partition_names_t *partitions, int64_t out_of_ordern
 void watermark_destroy (watermark_t **self_p);
 
 /*  A frame `partitions` of one ingestor: begin (a newer incarnation of a sender replaces the older, and what
- *  that said of partitions is forgotten; an older one is ignored: false; so is one sender too many), then its
+ *  that said of partitions is forgotten; a stale one is ignored: false; so is one sender too many), then its
  *  list and its own partitions, then end. A sender that is silent for 60 s while others speak no longer adds
  *  to the list. A partition is idle for a vector that stands at `at`, ended for one that has reached it. */
 bool watermark_begin (watermark_t *self, span_t sender, uint64_t incarnation, int64_t idle_time_ms,

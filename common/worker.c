@@ -5,6 +5,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/memory.h"
+#include "common/state_clock.h"
 #include "common/stop.h"
 #include "common/worker_parts.h"
 
@@ -230,13 +231,13 @@ worker_t *worker_new (const worker_settings_t *settings, const stage_t *stage, c
     worker_t *self = memory_new (sizeof *self);
     self->settings = settings;
     self->stage = stage;
-    self->incarnation = (uint64_t) clock_wall_ms ();
     self->beat = beat_of (settings->beat_fd);
     name_process (self);
     *code = EX_CONFIG;
     if (state_layout_open (settings->state, (uint32_t) settings->shards, &self->layout, error,
                            error_size) != 0)
         goto failed;
+    self->incarnation = state_clock_next (settings->state, 0, clock_wall_ms ());
     *code = EX_UNAVAILABLE;
     self->shards = memory_new_array (self->layout.shard_count, sizeof *self->shards);
     self->frame_actions = memory_new_array (ACTION_NUMBER_MAX + 1, sizeof *self->frame_actions);

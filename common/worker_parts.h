@@ -41,6 +41,7 @@ typedef struct {
 typedef struct {
     zsock_t *socket;
     uint64_t incarnation; /* of the sink as it last answered; 0: not yet */
+    int64_t heard_ms;     /* when that was */
     uint64_t redis_generation;
     buffer_t frame;       /* made and not yet taken by ZeroMQ */
     int64_t greeted_ms;

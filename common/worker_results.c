@@ -1,6 +1,7 @@
 /*  worker_results: owed results into the pipes to the sinks, and what the sinks acknowledge. */
 #include "common/worker_parts.h"
 
+#include "common/incarnation.h"
 #include "common/log.h"
 #include "common/memory.h"
 
@@ -85,9 +86,12 @@ static void take_acks (worker_t *self, zmq_msg_t *message, int64_t now_ms)
     if (frame.failed || head.sink_index >= self->sink_count)
         return;
     worker_sink_t *sink = &self->sinks[head.sink_index];
-    if (header.incarnation < sink->incarnation)
+    incarnation_verdict_t verdict =
+        incarnation_judge (sink->incarnation, sink->heard_ms, header.incarnation, now_ms);
+    if (verdict == INCARNATION_STALE)
         return;
-    if (header.incarnation > sink->incarnation)
+    sink->heard_ms = now_ms;
+    if (verdict == INCARNATION_NEWER)
         sink_started (self, head.sink_index, &header, now_ms);
     if (head.redis_generation != sink->redis_generation)
         redis_started (self, head.redis_generation, sink, now_ms);

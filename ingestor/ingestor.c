@@ -297,7 +297,7 @@ ingestor_t *ingestor_new (const ingestor_settings_t *settings, char *error, size
     ingestor_t *self = memory_new (sizeof *self);
     char actual[ENDPOINT_BYTES_MAX];
     self->settings = *settings;
-    self->incarnation = (uint64_t) clock_wall_ms ();
+    self->incarnation = settings->incarnation;
     self->beat = beat_of (settings->beat_fd);
     self->first_ms = EVENT_TIME_NONE;
     self->greatest_ms = EVENT_TIME_NONE;

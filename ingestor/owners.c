@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/incarnation.h"
 #include "common/log.h"
 #include "common/memory.h"
 #include "common/stage.h"
@@ -173,19 +174,22 @@ static void set_durable (owners_slot_t *slot, uint32_t partition, int64_t durabl
 
 /*  Reads one shard with its entries; true where its owner is another than before. */
 static bool take_shard (owners_t *self, cursor_t *frame, const wire_announce_t *head,
-                        uint32_t worker, bool anew, uint32_t *slot_number)
+                        uint32_t worker, bool anew, int64_t now_ms, uint32_t *slot_number)
 {
     wire_shard_t shard;
     wire_entry_t entry;
     wire_read_shard (frame, &shard);
     *slot_number = head->stage * self->shard_count + shard.shard;
     owners_slot_t *slot = &self->slots[*slot_number];
-    bool older = shard.epoch < slot->epoch;
+    /* Epochs are judged as lives are: in a state folder made anew they may begin below the former ones. */
+    bool older =
+        incarnation_judge (slot->epoch, slot->heard_ms, shard.epoch, now_ms) == INCARNATION_STALE;
     bool changed =
         !older && (anew || slot->worker != (int32_t) worker || slot->epoch != shard.epoch);
     if (!older) {
         slot->worker = (int32_t) worker;
         slot->epoch = shard.epoch;
+        slot->heard_ms = now_ms;
         slot->settled = shard.settled;
         slot->watermark_ms = shard.watermark_ms;
     }
@@ -236,7 +240,8 @@ int owners_take (owners_t *self, const wire_header_t *header, cursor_t *frame, i
     if (head.shards_total != self->shard_count)
         return -2;
     owners_worker_t *worker = find_or_add (self, header->sender);
-    if (!worker || header->incarnation < worker->incarnation)
+    if (!worker || incarnation_judge (worker->incarnation, worker->heard_ms, header->incarnation,
+                                      now_ms) == INCARNATION_STALE)
         return 0;
     bool anew = worker->incarnation != header->incarnation ||
                 !span_equal (span_of (worker->endpoint), head.endpoint);
@@ -255,7 +260,7 @@ int owners_take (owners_t *self, const wire_header_t *header, cursor_t *frame, i
     take_partitions (self, frame, &head);
     for (uint32_t i = 0; i < head.shard_count; i++) {
         uint32_t slot;
-        if (take_shard (self, frame, &head, number, anew, &slot))
+        if (take_shard (self, frame, &head, number, anew, now_ms, &slot))
             changed[changed_count++] = slot;
         named[slot] = true;
     }

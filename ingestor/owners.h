@@ -27,6 +27,7 @@ typedef struct {
 typedef struct {
     int32_t worker;  /* or OWNERS_NOBODY */
     uint64_t epoch;
+    int64_t heard_ms; /* when its owner last said so */
     bool settled;
     int64_t watermark_ms;
     vector_t applied;

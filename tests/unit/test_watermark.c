@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/incarnation.h"
 #include "common/memory.h"
 #include "common/watermark.h"
 
@@ -269,7 +270,8 @@ static void incarnations (void **state)
     assert_true (say (world, "a", 7, 900, 0, all_idle));
     assert_int_equal (of (world, entries, &ended), 900);
     assert_true (ended);
-    assert_false (say (world, "a", 6, NONE, 0, (said_t[]){{BUSY, 0}, {BUSY, 0}, {BUSY, 0}}));
+    assert_false (say (world, "a", 6, NONE, INCARNATION_SILENT_MS,
+                       (said_t[]){{BUSY, 0}, {BUSY, 0}, {BUSY, 0}}));
     assert_int_equal (of (world, entries, &ended), 900);
     /* A new life that has not begun to read: what the old one called idle may have much behind it.
      */
@@ -281,6 +283,10 @@ static void incarnations (void **state)
     /* The same life again changes only what it says. */
     assert_true (say (world, "a", 8, NONE, 0, (said_t[]){{UNSAID, 0}, {UNSAID, 0}, {IDLE, 1}}));
     assert_int_equal (of (world, entries, &ended), 295);
+    /* A life that looks older, since the clock was set back: the new one, once the other is silent. */
+    assert_true (say (world, "a", 2, NONE, INCARNATION_SILENT_MS + 1,
+                      (said_t[]){{UNSAID, 0}, {UNSAID, 0}, {UNSAID, 0}}));
+    assert_int_equal (of (world, entries, &ended), 95);
 }
 
 /*  A partition goes to another ingestor: the first one's restart says nothing of it any more. */
