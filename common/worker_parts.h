@@ -27,7 +27,8 @@ enum {
     WORKER_RESOLVE_MS = 1000, /* a new ingestor reads nothing before all workers know it */
     WORKER_CONFIG_WAIT_MS = 5000,      /* for the config that a frame was made with */
     WORKER_REWINDS_MAX = 65536,
-    WORKER_DRAIN_MS = 30000,
+    WORKER_DRAIN_MS = 15000,           /* less than a supervisor waits before it kills */
+    WORKER_DRAIN_STUCK_MS = 5000,      /* … and when all that is left cannot be committed */
     WORKER_COMMITS_MAX = 2,            /* sets of changes on their way to disk */
 };
 
@@ -88,6 +89,8 @@ struct worker {
     shard_owner_t *owner;
     stage_context_t context;
     shard_t **shards; /* by number; NULL: not ours */
+    vector_t *reaches;/* by number: where a shard stood that was dropped */
+    bool careful;     /* some store of the stage is under suspicion: all are verified before they are read */
 
     zmq_msg_t held;   /* sections made with a config that has not come yet */
     bool has_held;
@@ -100,7 +103,7 @@ struct worker {
     uint16_t *frame_actions; /* by number - ACTION_CUSTOM in the present frame */
 
     bool announce_now;
-    int64_t announced_ms, resolved_ms, stepped_ms, advanced_ms;
+    int64_t announced_ms, resolved_ms, step_due_ms, advanced_ms;
     buffer_t announce_frame;
 
     worker_counts_t counts;
@@ -108,8 +111,24 @@ struct worker {
     uint64_t seen_sections; /* as readiness last saw it */
     stall_t intake_stall;
     uint32_t unopened_shard; /* that could not be opened last … */
-    int64_t unopened_ms;     /* … at this time, or 0 */
+    int64_t unopened_ms;     /* … at this time, or 0, … */
+    char unopened_reason[256];
+    int end_code;            /* it cannot go on; 0: it can */
+    char end_reason[512];
 };
+
+/*  worker_shards.c: what is ours, and its commits. */
+int worker_join_stage (worker_t *self, char *error, size_t error_size);
+void worker_step_ownership (worker_t *self, int64_t now_ms);
+void worker_take_commits (worker_t *self, int64_t now_ms);
+void worker_commit_due (worker_t *self, int64_t now_ms);
+/*  Every shard is to be given back. */
+void worker_give_all (worker_t *self);
+/*  Of the shards that are ours: how many; how many of them cannot be committed (with one's reason). */
+uint32_t worker_owned (const worker_t *self);
+uint32_t worker_stuck (const worker_t *self, const char **reason);
+/*  Is it rebuilt, and what it computes of the past? */
+bool worker_shard_is_behind (const worker_t *self, const shard_t *shard);
 
 /*  worker_intake.c */
 void worker_take_frames (worker_t *self, int64_t now_ms);

@@ -4,23 +4,27 @@
 
 /*  A sink may wait 30 s for the parts of other shards before it writes what it has. */
 enum { SINK_STALL_MS = READINESS_STALL_MS + 5000 };
+/*  A shard that cannot be opened is tried again at least so often. */
+enum { UNOPENED_MS = SHARD_OWNER_AGAIN_MOST_MS + 10000 };
 
 /*  ---- readiness ---- */
 
 static void tell_shards (worker_t *self, readiness_t *readiness, int64_t now_ms)
 {
     const char *stage = self->stage->name;
-    uint32_t owned = 0;
+    const char *reason = "";
+    uint32_t owned = worker_owned (self), stuck = worker_stuck (self, &reason);
+    if (stuck)
+        readiness_say (readiness, false, "storage",
+                       "the commits of %u %s shards fail: intake stands still: %s", stuck, stage, reason);
+    if (self->unopened_ms && now_ms - self->unopened_ms < UNOPENED_MS)
+        readiness_say (readiness, false, "storage", "%s shard %u cannot be opened: %s", stage,
+                       self->unopened_shard, self->unopened_reason);
     for (uint32_t i = 0; i < self->layout.shard_count; i++) {
-        const shard_t *shard = self->shards[i];
-        owned += shard != NULL;
-        if (shard && shard->storage_failed)
-            readiness_say (readiness, false, "storage",
-                           "the commits of %s shard %u fail: intake stands still", stage, i);
+        if (self->shards[i] && worker_shard_is_behind (self, self->shards[i]))
+            readiness_say (readiness, true, "rebuild", "%s shard %u is computed anew from the source",
+                           stage, i);
     }
-    if (self->unopened_ms && now_ms - self->unopened_ms < READINESS_STALL_MS)
-        readiness_say (readiness, false, "storage", "%s shard %u cannot be opened (see the log)",
-                       stage, self->unopened_shard);
     bool stands_by = shard_owner_stands_by (self->owner);
     readiness_say (readiness, owned > 0 || stands_by, "shards", "%u of %u are owned here%s", owned,
                    self->layout.shard_count,
@@ -58,7 +62,7 @@ static size_t owed_to (worker_t *self, uint32_t index)
     size_t count = 0;
     for (uint32_t i = 0; i < self->layout.shard_count; i++) {
         owed_waiting_t waiting;
-        if (self->shards[i])
+        if (self->shards[i] && !worker_shard_is_behind (self, self->shards[i]))
             count += owed_pipe_bytes (self->shards[i]->owed, index) > 0 ||
                      owed_waiting (self->shards[i]->owed, index, &waiting);
     }
@@ -109,7 +113,7 @@ static sums_t sum_shards (const worker_t *self)
             continue;
         shard->stage->measure (shard->state, &cells, &bytes);
         sums.owned++;
-        sums.failed += shard->storage_failed;
+        sums.failed += shard_is_stuck (shard);
         sums.owed += owed_count (shard->owed);
         sums.cells += cells;
         sums.bytes += bytes;

@@ -79,7 +79,6 @@ static int make_sockets (run_folder_t *self, const char *state)
 int run_folder_open (run_folder_t *self, const char *state, uint32_t shard_count, char *error,
                      size_t error_size, int *code)
 {
-    state_layout_t layout;
     *self = (run_folder_t){.lock_fd = -1};
     *code = EX_CANTCREAT;
     if (state_layout_make_folder (state) != 0) {
@@ -89,8 +88,8 @@ int run_folder_open (run_folder_t *self, const char *state, uint32_t shard_count
     }
     if (lock (self, state, error, error_size, code) != 0)
         goto failed;
-    *code = EX_CONFIG;
-    if (state_layout_open (state, shard_count, &layout, error, error_size) != 0)
+    *code = state_layout_open (state, shard_count, &self->layout, error, error_size);
+    if (*code)
         goto failed;
     *code = EX_CANTCREAT;
     if (make_sockets (self, state) != 0) {

@@ -8,11 +8,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "common/state_layout.h"
 
 typedef struct {
     int lock_fd;            /* STATE/run.lock, locked as long as it is open; -1 */
     char sockets[PATH_MAX]; /* absolute; "" where there is none */
     bool temporary;
+    state_layout_t layout;
 } run_folder_t;
 
 /*  Makes the state folder and its layout where absent, locks it (the kernel unlocks it when this
