@@ -124,6 +124,7 @@ worker_t *worker_new (const worker_settings_t *settings, const stage_t *stage, c
     self->partitions = partition_names_new ();
     self->watermark = watermark_new (self->partitions, settings->out_of_orderness_ms);
     self->committer = committer_new ();
+    self->resolver = resolver_new (&settings->ingestors, NULL, NULL);
     const status_source_t told = {self, worker_tell_readiness, worker_tell_metrics};
     if (status_open (settings->status_listen, &told, &self->status, error, error_size) != 0 ||
         open_sockets (self, error, error_size) != 0 || worker_join_stage (self, error, error_size) != 0)
@@ -164,6 +165,7 @@ void worker_destroy (worker_t **self_p)
     free (self->reaches);
     shard_owner_destroy (&self->owner);
     live_config_destroy (&self->config);
+    resolver_destroy (&self->resolver);
     for (uint32_t i = 0; i < self->sink_count; i++) {
         zsock_destroy (&self->sinks[i].socket);
         free (self->sinks[i].endpoint);

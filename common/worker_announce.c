@@ -119,23 +119,37 @@ static void connect_ingestor (worker_t *self, const char *endpoint)
     self->announce_now = true;
 }
 
-void worker_resolve_ingestors (worker_t *self, int64_t now_ms)
+/*  After a failed look-up those that are missing may be there as before. */
+static void forget_ingestors (worker_t *self, const settings_list_t *found)
 {
-    if (self->resolved_ms != 0 && now_ms - self->resolved_ms < WORKER_RESOLVE_MS)
-        return;
-    self->resolved_ms = now_ms;
-    settings_list_t found = endpoint_resolve (&self->settings->ingestors);
     for (uint32_t i = 0; i < self->ingestor_count; i++) {
         bool still = false;
-        for (size_t at = 0; at < found.count; at++)
-            still |= strcmp (self->ingestors[i].endpoint, found.list[at]) == 0;
-        if (still || !found.count)
+        for (size_t at = 0; at < found->count; at++)
+            still |= strcmp (self->ingestors[i].endpoint, found->list[at]) == 0;
+        if (still)
             continue;
         zsock_destroy (&self->ingestors[i].socket);
         free (self->ingestors[i].endpoint);
         self->ingestors[i--] = self->ingestors[--self->ingestor_count];
     }
-    for (size_t at = 0; at < found.count; at++)
-        connect_ingestor (self, found.list[at]);
-    endpoint_list_free (&found);
+}
+
+void worker_resolve_ingestors (worker_t *self, int64_t now_ms)
+{
+    settings_list_t found;
+    bool failed;
+    if (resolver_take (self->resolver, &found, &failed)) {
+        if (!failed && found.count)
+            forget_ingestors (self, &found);
+        for (size_t at = 0; at < found.count; at++)
+            connect_ingestor (self, found.list[at]);
+        endpoint_list_free (&found);
+    }
+    if (self->resolved_ms != 0 && now_ms - self->resolved_ms < WORKER_RESOLVE_MS)
+        return;
+    self->resolved_ms = now_ms;
+    resolver_ask (self->resolver, now_ms);
+    if (resolver_waits_ms (self->resolver, now_ms) > WORKER_RESOLVE_LONG_MS)
+        log_warning ("the names of ingestors are being looked up for long: does DNS answer?",
+                     F_INT ("ms", resolver_waits_ms (self->resolver, now_ms)));
 }

@@ -6,6 +6,7 @@
 #include "common/beat.h"
 #include "common/endpoint.h"
 #include "common/live_config.h"
+#include "common/resolver.h"
 #include "common/shard.h"
 #include "common/shard_owner.h"
 #include "common/state_layout.h"
@@ -25,6 +26,7 @@ enum {
     WORKER_ANNOUNCE_MS = 1000,
     WORKER_ANNOUNCE_LEAST_MS = 100,    /* announces at every change, but not more often */
     WORKER_RESOLVE_MS = 1000, /* a new ingestor reads nothing before all workers know it */
+    WORKER_RESOLVE_LONG_MS = 5000,
     WORKER_CONFIG_WAIT_MS = 5000,      /* for the config that a frame was made with */
     WORKER_REWINDS_MAX = 65536,
     WORKER_DRAIN_MS = 15000,           /* less than a supervisor waits before it kills */
@@ -78,6 +80,7 @@ struct worker {
     char intake_endpoint[ENDPOINT_BYTES_MAX], answers_endpoint[ENDPOINT_BYTES_MAX];
     worker_sink_t sinks[WORKER_SINKS_MAX];
     uint32_t sink_count;
+    resolver_t *resolver; /* of their names */
     worker_ingestor_t ingestors[WORKER_INGESTORS_MAX];
     uint32_t ingestor_count;
 

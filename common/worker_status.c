@@ -31,6 +31,16 @@ static void tell_shards (worker_t *self, readiness_t *readiness, int64_t now_ms)
                    stands_by ? ": there are more workers than shards" : "");
 }
 
+static void tell_ingestors (worker_t *self, readiness_t *readiness, int64_t now_ms)
+{
+    if (self->ingestor_count)
+        readiness_say (readiness, true, "ingestors", "%u addresses are known", self->ingestor_count);
+    else
+        readiness_say (readiness, false, "ingestors",
+                       "no address of --ingestors is known: DNS is asked for %lld s",
+                       (long long)(resolver_waits_ms (self->resolver, now_ms) / 1000));
+}
+
 static bool is_readable (zsock_t *socket)
 {
     return (zsock_events (socket) & ZMQ_POLLIN) != 0;
@@ -90,6 +100,7 @@ void worker_tell_readiness (void *arg, readiness_t *readiness, int64_t now_ms)
     worker_t *self = arg;
     status_config_readiness (self->config, self->settings->configd, readiness);
     tell_shards (self, readiness, now_ms);
+    tell_ingestors (self, readiness, now_ms);
     tell_intake (self, readiness, now_ms);
     for (uint32_t i = 0; i < self->sink_count; i++)
         tell_sink (self, i, readiness, now_ms);
