@@ -218,7 +218,8 @@ static bool config_is_behind (const worker_t *self, const wire_sections_t *head)
     uint64_t incarnation, sequence;
     live_config_position (self->config, &incarnation, &sequence);
     if (head->config_incarnation != incarnation)
-        return head->config_incarnation > incarnation;
+        return head->config_incarnation > incarnation &&
+               head->config_incarnation != self->config_given_up;
     return head->config_sequence > sequence;
 }
 
@@ -228,8 +229,13 @@ static bool take_sections (worker_t *self, const wire_header_t *header, cursor_t
     wire_read_sections (frame, &head);
     if (frame->failed || head.stage != self->stage->id)
         return true;
-    if (may_wait && config_is_behind (self, &head))
-        return false;
+    if (config_is_behind (self, &head)) {
+        if (may_wait)
+            return false;
+        /* A life of configd that is never heard may be a former one, whose clock was ahead: the other frames
+         * that were made by it need not wait as well. */
+        self->config_given_up = head.config_incarnation;
+    }
     if (!read_tables (self, frame, &head))
         return true;
     wire_section_t section;

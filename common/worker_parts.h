@@ -98,6 +98,7 @@ struct worker {
     zmq_msg_t held;   /* sections made with a config that has not come yet */
     bool has_held;
     int64_t held_ms;
+    uint64_t config_given_up; /* incarnation of a config that was waited for in vain */
     bool once, draining;
     worker_rewind_t *rewinds;
     uint32_t rewind_count;
