@@ -57,6 +57,7 @@ static void write_head (const shard_t *self, buffer_t *value)
     pack_uint (value, HEAD_FORMAT);
     pack_int (value, self->watermark_ms);
     pack_int (value, self->exact_from_ms);
+    pack_int (value, self->past_ms);
     pack_uint (value, self->counts.counted);
     pack_uint (value, self->counts.late);
     pack_uint (value, self->counts.skipped);
@@ -77,6 +78,7 @@ static shard_fault_t read_head (shard_t *self, const uint8_t *value, size_t valu
     }
     self->watermark_ms = cursor_int (&cursor);
     self->exact_from_ms = cursor_int (&cursor);
+    self->past_ms = cursor_int (&cursor);
     self->counts.counted = cursor_uint (&cursor);
     self->counts.late = cursor_uint (&cursor);
     self->counts.skipped = cursor_uint (&cursor);
@@ -133,6 +135,7 @@ static void begin (shard_t *self, const shard_options_t *options)
 {
     self->watermark_ms = EVENT_TIME_NONE;
     self->exact_from_ms = EVENT_TIME_NONE;
+    self->past_ms = EVENT_TIME_NONE;
     self->counts = (shard_counts_t){0};
     self->owed = owed_new (options->sink_count);
     stage_context_t own = *options->context;
@@ -258,10 +261,14 @@ void shard_destroy (shard_t **self_p)
 
 stage_time_t shard_time (const shard_t *self, int64_t now_ms)
 {
+    /* What is missing had times as well: the last windows of all shards are the same ones. */
+    int64_t greatest_ms = vector_greatest_ms (&self->applied);
     return (stage_time_t){.watermark_ms = self->watermark_ms,
-                          .greatest_ms = vector_greatest_ms (&self->applied),
+                          .greatest_ms = greatest_ms > self->exact_from_ms ? greatest_ms
+                                                                           : self->exact_from_ms,
                           .exact_from_ms = self->exact_from_ms,
-                          .now_ms = now_ms};
+                          .now_ms = now_ms,
+                          .past_ms = self->past_ms};
 }
 
 void shard_advance (shard_t *self, const watermark_t *watermark, bool once, int64_t now_ms)

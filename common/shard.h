@@ -36,7 +36,8 @@ typedef struct {
     partition_names_t *partitions; /* borrowed */
 
     vector_t applied, durable;
-    vector_t reach; /* one that is rebuilt: where it has caught up (shard_is_behind) */
+    vector_t reach;  /* one that is rebuilt: where it has caught up (shard_is_behind), … */
+    int64_t past_ms; /* … and the watermark there: windows up to it were written before */
     int64_t watermark_ms;
     int64_t exact_from_ms;
     shard_counts_t counts;
@@ -78,8 +79,7 @@ shard_t *shard_open (const shard_options_t *options, shard_fault_t *fault, char 
                      size_t error_size);
 void shard_destroy (shard_t **self_p);
 
-/*  Has it been rebuilt, and not yet reached again where it (or a shard of its stage) stood? What it computes is
- *  then of the past. `is_listed` says whether a partition is still of the source: others hold nothing up. */
+/*  Has it been rebuilt, and not yet read again up to where it (or a shard of its stage) stood? `is_listed` says whether a partition is still of the source: others hold nothing up. */
 bool shard_is_behind (const shard_t *self, bool (*is_listed) (const void *arg, uint32_t partition),
                       const void *arg);
 

@@ -39,7 +39,7 @@ enum {
     SHARD_OWNER_HASTE_MAX_MS = 5000, /* … for so long */
     SHARD_OWNER_FROZEN_MS = 5000,  /* a worker that has not touched its file for so long takes nothing */
     SHARD_OWNER_AGAIN_MS = 1000,   /* a shard that could not be opened is tried again after this, doubled … */
-    SHARD_OWNER_AGAIN_MOST_MS = 30000, /* … to this */
+    SHARD_OWNER_AGAIN_MOST_MS = 5000, /* … to this */
     SHARD_OWNER_TAKE_MS = 250,     /* opening shards in one step ends after this; the next goes on */
     SHARD_OWNER_MEMBERS_MAX = 1024,
 };

@@ -160,7 +160,7 @@ void worker_destroy (worker_t **self_p)
         if (self->shards[i])
             self->shards[i]->committing = false;
         shard_destroy (&self->shards[i]);
-        vector_free (&self->reaches[i]);
+        vector_free (&self->reaches[i].vector);
     }
     free (self->reaches);
     shard_owner_destroy (&self->owner);
@@ -229,12 +229,14 @@ static void turn (worker_t *self)
 {
     bool take = may_take (self);
     wait_for_work (self, take);
-    int64_t now_ms = clock_ms ();
+    int64_t now_ms = self->now_ms = clock_ms ();
     live_config_step (self->config, now_ms);
     worker_take_acks (self, now_ms);
     if (take)
         worker_take_frames (self, now_ms);
+    worker_judge_rebuilt (self);
     advance_shards (self, now_ms);
+    worker_catch_up (self, now_ms);
     worker_send_results (self, now_ms);
     worker_take_commits (self, now_ms);
     worker_commit_due (self, now_ms);

@@ -31,6 +31,7 @@ enum {
     WORKER_REWINDS_MAX = 65536,
     WORKER_DRAIN_MS = 15000,           /* less than a supervisor waits before it kills */
     WORKER_DRAIN_STUCK_MS = 5000,      /* … and when all that is left cannot be committed */
+    WORKER_PAUSE_MS = 30000,           /* of the longest pause: half of what is looked back on */
     WORKER_COMMITS_MAX = 2,            /* sets of changes on their way to disk */
 };
 
@@ -53,6 +54,19 @@ typedef struct {
     uint64_t seen;        /* … as readiness last saw it */
     stall_t stall;
 } worker_sink_t;
+
+/*  Where a shard stood. */
+typedef struct {
+    vector_t vector;
+    int64_t watermark_ms;
+} worker_reach_t;
+
+/*  The longest pause between events that were applied, of the last half to whole minute. */
+typedef struct {
+    int64_t applied_ms; /* the last ones; 0: none yet */
+    int64_t began_ms;   /* of the present half minute */
+    int64_t longest_ms, longest_before_ms; /* in it, and in the one before */
+} worker_pause_t;
 
 /*  What this life of the process has done, for metrics and readiness; rows and sections that are applied again
  *  after a rewind or with a shard taken back count again. */
@@ -92,7 +106,7 @@ struct worker {
     shard_owner_t *owner;
     stage_context_t context;
     shard_t **shards; /* by number; NULL: not ours */
-    vector_t *reaches;/* by number: where a shard stood that was dropped */
+    worker_reach_t *reaches; /* by number: where a shard stood that was dropped */
     bool careful;     /* some store of the stage is under suspicion: all are verified before they are read */
 
     zmq_msg_t held;   /* sections made with a config that has not come yet */
@@ -106,11 +120,13 @@ struct worker {
     uint32_t frame_scenario_count;
     uint16_t *frame_actions; /* by number - ACTION_CUSTOM in the present frame */
 
+    int64_t now_ms;  /* of this turn */
     bool announce_now;
     int64_t announced_ms, resolved_ms, step_due_ms, advanced_ms;
     buffer_t announce_frame;
 
     worker_counts_t counts;
+    worker_pause_t pause;
     status_t *status;
     uint64_t seen_sections; /* as readiness last saw it */
     stall_t intake_stall;
@@ -131,7 +147,9 @@ void worker_give_all (worker_t *self);
 /*  Of the shards that are ours: how many; how many of them cannot be committed (with one's reason). */
 uint32_t worker_owned (const worker_t *self);
 uint32_t worker_stuck (const worker_t *self, const char **reason);
-/*  Is it rebuilt, and what it computes of the past? */
+/*  Which shards are rebuilt: before anything is computed of what was applied; which of them have caught up: after. */
+void worker_judge_rebuilt (worker_t *self);
+void worker_catch_up (worker_t *self, int64_t now_ms);
 bool worker_shard_is_behind (const worker_t *self, const shard_t *shard);
 
 /*  worker_intake.c */

@@ -37,11 +37,6 @@ static bool is_listed (const void *arg, uint32_t partition)
     return watermark_is_listed (arg, partition);
 }
 
-bool worker_shard_is_behind (const worker_t *self, const shard_t *shard)
-{
-    return shard_is_behind (shard, is_listed, self->watermark);
-}
-
 /*  The process cannot go on; the first reason stays. */
 static void end (worker_t *self, int code, const char *reason)
 {
@@ -102,9 +97,12 @@ static int on_taken (void *arg, uint32_t number)
     }
     if (self->unopened_shard == number)
         self->unopened_ms = 0;
-    if (shard->fresh && self->reaches[number].count)
-        vector_copy (&shard->reach, &self->reaches[number]);
-    vector_free (&self->reaches[number]);
+    worker_reach_t *reach = &self->reaches[number];
+    if (shard->fresh && reach->vector.count) {
+        vector_copy (&shard->reach, &reach->vector);
+        shard->past_ms = reach->watermark_ms;
+    }
+    vector_free (&reach->vector);
     shard->touched = true;
     self->shards[number] = shard;
     self->announce_now = true;
@@ -145,7 +143,8 @@ static void finish_drop (worker_t *self, uint32_t number)
 {
     shard_t *shard = self->shards[number];
     bool at_once = shard->fault == SHARD_FAULT_GONE || shard->fault == SHARD_FAULT_NONE;
-    vector_copy (&self->reaches[number], &shard->applied);
+    vector_copy (&self->reaches[number].vector, &shard->applied);
+    self->reaches[number].watermark_ms = shard->watermark_ms;
     worker_forget_rewinds (self, number);
     shard_destroy (&self->shards[number]);
     if (at_once)
@@ -188,18 +187,25 @@ static void look_at_stores (worker_t *self)
 
 /*  ---- rebuilt ---- */
 
+bool worker_shard_is_behind (const worker_t *self, const shard_t *shard)
+{
+    return shard_is_behind (shard, is_listed, self->watermark);
+}
+
 /*  Where the least of the other shards of the stage stands: all of them read the same partitions. */
 static void find_reach (const worker_t *self, shard_t *shard)
 {
     for (uint32_t i = 0; i < self->layout.shard_count; i++) {
         const shard_t *other = self->shards[i];
-        if (!other || other->fresh)
+        if (!other || other->fresh || other->reach.count || other->dropped)
             continue;
         for (uint32_t at = 0; at < other->applied.count; at++) {
             vector_entry_t entry = other->applied.entries[at], known = vector_get (&shard->reach, at);
             if (entry.next != VECTOR_ABSENT && (known.next == VECTOR_ABSENT || entry.next < known.next))
                 vector_set (&shard->reach, at, entry);
         }
+        if (other->watermark_ms < shard->past_ms || shard->past_ms == EVENT_TIME_NONE)
+            shard->past_ms = other->watermark_ms;
     }
 }
 
@@ -220,36 +226,46 @@ static void miss_unlisted (const worker_t *self, shard_t *shard)
 }
 
 /*  A shard that begins without state among others that have some: it computes the past anew. */
-static void judge_fresh (worker_t *self)
+static void judge_fresh (worker_t *self, shard_t *shard)
 {
-    bool heard = false;
-    for (uint32_t i = 0; i < partition_names_count (self->partitions) && !heard; i++)
+    shard->judged = true;
+    if (!shard->reach.count)
+        find_reach (self, shard);
+    if (!shard->reach.count)
+        return;
+    log_warning ("a shard has no stored state: it is rebuilt from the oldest kept offsets of the source",
+                 F_STR ("stage", self->stage->name), F_INT ("shard", shard->number));
+    miss_unlisted (self, shard);
+    shard->changed = true;
+}
+
+void worker_judge_rebuilt (worker_t *self)
+{
+    bool fresh = false, heard = false;
+    for (uint32_t i = 0; i < self->layout.shard_count; i++)
+        fresh |= self->shards[i] && self->shards[i]->fresh && !self->shards[i]->judged;
+    for (uint32_t i = 0; fresh && i < partition_names_count (self->partitions) && !heard; i++)
         heard = watermark_is_listed (self->watermark, i);
     for (uint32_t i = 0; heard && i < self->layout.shard_count; i++) {
         shard_t *shard = self->shards[i];
-        if (!shard || !shard->fresh || shard->judged)
-            continue;
-        shard->judged = true;
-        if (!shard->reach.count)
-            find_reach (self, shard);
-        if (!shard->reach.count)
-            continue;
-        log_warning ("a shard has no stored state: it is rebuilt from the oldest kept offsets of the source",
-                     F_STR ("stage", self->stage->name), F_INT ("shard", i));
-        miss_unlisted (self, shard);
-        shard->changed = true;
+        if (shard && shard->fresh && !shard->judged)
+            judge_fresh (self, shard);
     }
 }
 
-static void forget_reach (worker_t *self)
+/*  It has reached where it stood, and its windows are new again: the newest is sent once more, as such. */
+void worker_catch_up (worker_t *self, int64_t now_ms)
 {
     for (uint32_t i = 0; i < self->layout.shard_count; i++) {
         shard_t *shard = self->shards[i];
         if (!shard || !shard->reach.count || (shard->fresh && !shard->judged) ||
-            worker_shard_is_behind (self, shard))
+            shard->watermark_ms < shard->past_ms || worker_shard_is_behind (self, shard))
             continue;
         vector_free (&shard->reach);
+        shard->past_ms = EVENT_TIME_NONE;
         shard->changed = true;
+        stage_time_t time = shard_time (shard, now_ms);
+        shard->stage->refresh (shard->state, &time, false);
         log_info ("a shard that was rebuilt has caught up", F_STR ("stage", self->stage->name),
                   F_INT ("shard", i));
     }
@@ -366,6 +382,4 @@ void worker_step_ownership (worker_t *self, int64_t now_ms)
     if (wait_ms < 0)
         end (self, EX_TEMPFAIL, error);
     self->step_due_ms = now_ms + wait_ms;
-    judge_fresh (self);
-    forget_reach (self);
 }

@@ -21,7 +21,7 @@ static void tell_shards (worker_t *self, readiness_t *readiness, int64_t now_ms)
         readiness_say (readiness, false, "storage", "%s shard %u cannot be opened: %s", stage,
                        self->unopened_shard, self->unopened_reason);
     for (uint32_t i = 0; i < self->layout.shard_count; i++) {
-        if (self->shards[i] && worker_shard_is_behind (self, self->shards[i]))
+        if (self->shards[i] && self->shards[i]->reach.count)
             readiness_say (readiness, true, "rebuild", "%s shard %u is computed anew from the source",
                            stage, i);
     }
@@ -188,6 +188,9 @@ static void put_counts (const worker_t *self, counters_t *counters)
 static void put_state (const worker_t *self, counters_t *counters)
 {
     sums_t sums = sum_shards (self);
+    int64_t pause_ms = self->pause.longest_ms > self->pause.longest_before_ms
+                           ? self->pause.longest_ms
+                           : self->pause.longest_before_ms;
     const row_t rows[] = {
         {COUNTERS_GAUGE, "hotpath_shards_owned", "Shards of the stage that this process owns.",
          NULL, NULL, sums.owned},
@@ -197,6 +200,9 @@ static void put_state (const worker_t *self, counters_t *counters)
          sums.failed},
         {COUNTERS_GAUGE, "hotpath_owed_results", "Results that Redis does not have yet.", NULL,
          NULL, (double)sums.owed},
+        {COUNTERS_GAUGE, "hotpath_applied_pause_seconds",
+         "Longest time between two sections with events in the last minute, also where none came.",
+         NULL, NULL, (double)pause_ms / 1000},
         {COUNTERS_GAUGE, "hotpath_rewinds_wanted", "Gaps that wait for a rewind.", NULL, NULL,
          self->rewind_count},
         {COUNTERS_GAUGE, "hotpath_cells", "Cells (profiler: users) in memory.", NULL, NULL,
