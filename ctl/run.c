@@ -253,7 +253,9 @@ static void look_at_sockets (run_t *self, int64_t now_ms)
     char path[PATH_MAX + RUN_SOCKET_NAME_BYTES];
     for (uint32_t i = 0; i < self->plan->count; i++) {
         snprintf (path, sizeof path, "%s/%s", self->folder->sockets, self->plan->children[i].name);
-        if (access (path, F_OK) != 0 && errno == ENOENT)
+        if (access (path, F_OK) == 0)
+            self->told_ms[i] = 0;
+        else if (errno == ENOENT)
             bind_anew (self, i, now_ms);
     }
 }

@@ -394,6 +394,9 @@ def test_sockets_and_locks_removed_while_it_runs(pipeline, tmp_path):
         live.wait_window(0.6)
         shutil.rmtree(pipeline.state / "run")
         live.wait_said("the folder of sockets, was removed while this ran")
+        for part in PARTS:
+            live.wait_said("the socket of a process is gone", f"process={part}")
+        live.wait_said("process=configd", "config is complete", times=2)
         feed.feed(0.8)
         live.wait_window(0.8)
         shutil.rmtree(pipeline.state / "configd")
