@@ -20,7 +20,7 @@
 
 typedef enum { PHASE_START, PHASE_RUN, PHASE_STOP, PHASE_END } phase_t;
 
-enum { LOOK_MS = 1000, BIND_AGAIN_MS = 30000 };
+enum { LOOK_MS = 1000 };
 
 typedef struct {
     const run_settings_t *settings;
@@ -36,7 +36,7 @@ typedef struct {
     int64_t since_ms; /* start of the stage */
     int reloads;      /* SIGHUPs passed on */
     int64_t looked_ms;
-    int64_t *told_ms; /* by child: when it was last told to bind its socket anew */
+    int64_t *told;    /* by child: the process that was told to end, to bind its socket anew */
     bool again;       /* everything is to be started anew */
     bool complete;    /* --once has read all */
     int code;
@@ -230,13 +230,13 @@ static bool step_signals (run_t *self)
 /*  ---- the state folder and the sockets in it ---- */
 
 /*  Its process ends in order and is started again, by which its socket comes back. */
-static void bind_anew (run_t *self, uint32_t index, int64_t now_ms)
+static void bind_anew (run_t *self, uint32_t index)
 {
     const run_child_t *child = &self->plan->children[index];
-    if (!children_ready (self->children, index) ||
-        (self->told_ms[index] && now_ms - self->told_ms[index] < BIND_AGAIN_MS))
+    int64_t pid = children_pid (self->children, index);
+    if (!children_ready (self->children, index) || self->told[index] == pid)
         return;
-    self->told_ms[index] = now_ms;
+    self->told[index] = pid;
     if (child->reads_input) {
         log_error ("the socket of the process that reads standard input is gone, and it cannot be "
                    "started again: workers that start from now on get nothing",
@@ -248,15 +248,13 @@ static void bind_anew (run_t *self, uint32_t index, int64_t now_ms)
     children_signal (self->children, index, SIGTERM);
 }
 
-static void look_at_sockets (run_t *self, int64_t now_ms)
+static void look_at_sockets (run_t *self)
 {
     char path[PATH_MAX + RUN_SOCKET_NAME_BYTES];
     for (uint32_t i = 0; i < self->plan->count; i++) {
         snprintf (path, sizeof path, "%s/%s", self->folder->sockets, self->plan->children[i].name);
-        if (access (path, F_OK) == 0)
-            self->told_ms[i] = 0;
-        else if (errno == ENOENT)
-            bind_anew (self, i, now_ms);
+        if (access (path, F_OK) != 0 && errno == ENOENT)
+            bind_anew (self, i);
     }
 }
 
@@ -278,7 +276,7 @@ static bool look_after_folder (run_t *self)
     self->looked_ms = now_ms;
     switch (run_folder_look (self->folder, self->settings->state, error, sizeof error)) {
     case RUN_FOLDER_WELL:
-        look_at_sockets (self, now_ms);
+        look_at_sockets (self);
         return false;
     case RUN_FOLDER_LOCKED_ANEW:
     case RUN_FOLDER_NO_SOCKETS:
@@ -351,7 +349,7 @@ static int run_in (const run_settings_t *settings, const char *programs, run_fol
     run_plan_t *plan = run_plan_new (settings, programs, folder->sockets);
     self.plan = plan;
     self.finished = memory_new_array (plan->count, sizeof *self.finished);
-    self.told_ms = memory_new_array (plan->count, sizeof *self.told_ms);
+    self.told = memory_new_array (plan->count, sizeof *self.told);
     const children_events_t events = {&self, on_said, on_ended};
     self.children = children_new (plan, signals, signal_fd, hold, &events);
 
@@ -364,7 +362,7 @@ static int run_in (const run_settings_t *settings, const char *programs, run_fol
     }
     *again = self.again && !signals->stops;
     free (self.finished);
-    free (self.told_ms);
+    free (self.told);
     run_plan_destroy (&plan);
     sums_destroy (&self.sums);
     return self.code;
