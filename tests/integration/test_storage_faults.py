@@ -102,12 +102,12 @@ class Live:
     def deaths(self):
         return self.log().count("a process died and is started again")
 
-    def finish(self, code=0):
+    def finish(self, shards=4):
         """Stops it, reads what is left with --once, and compares."""
         finished = self.running.stop()
-        assert finished.code == code, finished.explain()
-        self.pipeline.once(*self.feed.arguments(), *GATHER, "--shards", 4)
-        self.pipeline.assert_equals(self.feed.expected(), shards=4)
+        assert finished.code == 0, finished.explain()
+        self.pipeline.once(*self.feed.arguments(), *GATHER, "--shards", shards)
+        self.pipeline.assert_equals(self.feed.expected(), shards=shards)
 
     def __enter__(self):
         return self
