@@ -107,6 +107,8 @@ static shard_fault_t load_record (void *arg, const uint8_t *key, size_t key_size
             return fault;
     } else if (key[0] == 'o') {
         failed = owed_load (self->owed, key, key_size, value, value_size);
+    } else if (key[0] == 'r') {
+        failed = retired_load (self->retired, key, key_size, value, value_size);
     } else if (key[0] == 'c') {
         failed = self->stage->load (self->state, key, key_size, value, value_size);
     }
@@ -138,6 +140,7 @@ static void begin (shard_t *self, const shard_options_t *options)
     self->past_ms = EVENT_TIME_NONE;
     self->counts = (shard_counts_t){0};
     self->owed = owed_new (options->sink_count);
+    self->retired = retired_new ();
     stage_context_t own = *options->context;
     own.owed = self->owed;
     self->state = self->stage->open (&own);
@@ -148,6 +151,7 @@ static void forget (shard_t *self)
     self->stage->close (&self->state);
     shard_store_close (&self->store);
     owed_destroy (&self->owed);
+    retired_destroy (&self->retired);
     vector_free (&self->applied);
     vector_free (&self->reach);
 }
@@ -259,13 +263,18 @@ void shard_destroy (shard_t **self_p)
     *self_p = NULL;
 }
 
+/*  What is missing, or gone, had times as well: the last windows of all shards are the same ones. */
+static int64_t greatest_ms (const shard_t *self)
+{
+    int64_t greatest = vector_greatest_ms (&self->applied), retired = retired_greatest_ms (self->retired);
+    greatest = retired > greatest ? retired : greatest;
+    return self->exact_from_ms > greatest ? self->exact_from_ms : greatest;
+}
+
 stage_time_t shard_time (const shard_t *self, int64_t now_ms)
 {
-    /* What is missing had times as well: the last windows of all shards are the same ones. */
-    int64_t greatest_ms = vector_greatest_ms (&self->applied);
     return (stage_time_t){.watermark_ms = self->watermark_ms,
-                          .greatest_ms = greatest_ms > self->exact_from_ms ? greatest_ms
-                                                                           : self->exact_from_ms,
+                          .greatest_ms = greatest_ms (self),
                           .exact_from_ms = self->exact_from_ms,
                           .now_ms = now_ms,
                           .past_ms = self->past_ms};
@@ -314,6 +323,7 @@ commit_job_t *shard_collect (shard_t *self)
     self->failed = (change_set_t){0};
     self->stage->collect (self->state, &changes);
     owed_collect (self->owed, &changes);
+    retired_collect (self->retired, &changes);
     if (!self->changed && !changes.count) {
         change_set_free (&changes);
         return NULL;
@@ -333,6 +343,32 @@ commit_job_t *shard_collect (shard_t *self)
     self->committing = true;
     self->changed = false;
     return job;
+}
+
+bool shard_retire (shard_t *self, uint32_t partition)
+{
+    static const vector_entry_t absent = {VECTOR_ABSENT, EVENT_TIME_NONE};
+    vector_entry_t entry = vector_get (&self->applied, partition);
+    if (entry.next == VECTOR_ABSENT || self->committing ||
+        vector_get (&self->durable, partition).next != entry.next)
+        return false;
+    retired_put (self->retired, partition_names_get (self->partitions, partition), entry);
+    vector_set (&self->applied, partition, absent);
+    vector_set (&self->durable, partition, absent);
+    self->changed = true;
+    return true;
+}
+
+bool shard_revive (shard_t *self, uint32_t partition)
+{
+    vector_entry_t entry;
+    if (!retired_count (self->retired) || vector_get (&self->applied, partition).next != VECTOR_ABSENT ||
+        !retired_take (self->retired, partition_names_get (self->partitions, partition), &entry))
+        return false;
+    vector_set (&self->applied, partition, entry);
+    vector_set (&self->durable, partition, entry);
+    self->changed = true;
+    return true;
 }
 
 bool shard_is_stuck (const shard_t *self)

@@ -14,6 +14,7 @@
 #include "common/committer.h"
 #include "common/owed.h"
 #include "common/partition_names.h"
+#include "common/retired.h"
 #include "common/shard_store.h"
 #include "common/stage.h"
 #include "common/vector.h"
@@ -36,6 +37,7 @@ typedef struct {
     partition_names_t *partitions; /* borrowed */
 
     vector_t applied, durable;
+    retired_t *retired; /* entries of partitions that are gone */
     vector_t reach;  /* one that is rebuilt: where it has caught up (shard_is_behind), … */
     int64_t past_ms; /* … and the watermark there: windows up to it were written before */
     int64_t watermark_ms;
@@ -98,5 +100,10 @@ void shard_committed (shard_t *self, commit_job_t *job, int64_t interval_ms, int
 /*  Do its commits fail for a reason that may pass? It stands still until one succeeds. */
 bool shard_is_stuck (const shard_t *self);
 bool shard_is_lost (const shard_t *self);
+
+/*  The vector's entry of a partition that the source does not have any more is kept apart, once it is durable;
+ *  and comes back with the partition. Both say whether they did anything. */
+bool shard_retire (shard_t *self, uint32_t partition);
+bool shard_revive (shard_t *self, uint32_t partition);
 
 #endif

@@ -39,6 +39,10 @@ const setting_t worker_settings_table[] = {
      .otherwise = "5s", .value = "TIME",
      .help = "how far the watermark stays behind a partition's greatest event time", .least = 0,
      .most = 86400000},
+    {.name = "retire-partitions", .type = SETTING_DURATION, .offset = FIELD (retire_ms),
+     .otherwise = "10m", .value = "TIME",
+     .help = "what is known of a partition that no ingestor lists for so long is kept apart", .least = 0,
+     .most = 86400000},
     {.name = "allow-plain-tcp", .type = SETTING_FLAG, .offset = FIELD (allow_plain_tcp),
      .help = "listen on tcp beyond loopback without encryption"},
     STATUS_SETTING (worker_settings_t, status_listen),
@@ -189,6 +193,8 @@ void worker_destroy (worker_t **self_p)
     free (self->shards);
     free (self->frame_scenarios);
     free (self->frame_actions);
+    free (self->unlisted_ms);
+    free (self->announced);
     free (self);
     *self_p = NULL;
 }
@@ -241,6 +247,7 @@ static void turn (worker_t *self)
     worker_take_commits (self, now_ms);
     worker_commit_due (self, now_ms);
     worker_step_ownership (self, now_ms);
+    worker_retire_partitions (self, now_ms);
     worker_resolve_ingestors (self, now_ms);
     worker_announce (self, now_ms);
     status_turn (self->status, now_ms);

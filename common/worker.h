@@ -17,7 +17,7 @@
 typedef struct {
     char *name, *state, *listen, *configd, *status_listen, *log_level, *log_format;
     settings_list_t ingestors, sinks;
-    int64_t shards, commit_interval_ms, shard_bytes_max, out_of_orderness_ms, beat_fd;
+    int64_t shards, commit_interval_ms, shard_bytes_max, out_of_orderness_ms, retire_ms, beat_fd;
     bool allow_plain_tcp;
 } worker_settings_t;
 

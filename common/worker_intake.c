@@ -164,6 +164,7 @@ static void take_section (worker_t *self, const wire_header_t *header, const wir
         return;
     }
     uint32_t partition = partition_names_intern (self->partitions, section->partition);
+    shard_revive (shard, partition);
     vector_entry_t entry = vector_get (&shard->applied, partition);
     vector_verdict_t verdict = vector_judge (entry, section->from, section->to, section->base);
     if (verdict == VECTOR_GAP) {
@@ -293,6 +294,7 @@ static void take_partitions (worker_t *self, const wire_header_t *header, cursor
         watermark_own (self->watermark, partition, own.idle, own.ended, own.at);
     }
     watermark_end (self->watermark);
+    worker_revive_partitions (self);
     for (uint32_t i = 0; i < self->layout.shard_count; i++) {
         if (self->shards[i])
             self->shards[i]->touched = true;

@@ -29,6 +29,7 @@ enum {
     WORKER_RESOLVE_LONG_MS = 5000,
     WORKER_CONFIG_WAIT_MS = 5000,      /* for the config that a frame was made with */
     WORKER_REWINDS_MAX = 65536,
+    WORKER_RETIRE_STEP_MS = 2000,      /* how often partitions are looked for that no ingestor lists */
     WORKER_DRAIN_MS = 15000,           /* less than a supervisor waits before it kills */
     WORKER_DRAIN_STUCK_MS = 5000,      /* … and when all that is left cannot be committed */
     WORKER_PAUSE_MS = 30000,           /* of the longest pause: half of what is looked back on */
@@ -118,6 +119,11 @@ struct worker {
     uint32_t rewind_count;
     const live_scenario_t **frame_scenarios; /* by index in the present frame */
     uint32_t frame_scenario_count;
+    int64_t *unlisted_ms;    /* by partition: since when no ingestor lists it (own clock), or 0 */
+    uint32_t unlisted_count;
+    int64_t retired_ms;
+    uint32_t *announced;     /* by partition: its number in the present announce, + 1; 0: it is not in it */
+    uint32_t announced_count;
     uint16_t *frame_actions; /* by number - ACTION_CUSTOM in the present frame */
 
     int64_t now_ms;  /* of this turn */
@@ -155,6 +161,10 @@ bool worker_shard_is_behind (const worker_t *self, const shard_t *shard);
 /*  worker_intake.c */
 void worker_take_frames (worker_t *self, int64_t now_ms);
 void worker_forget_rewinds (worker_t *self, uint32_t shard);
+
+/*  worker_partitions.c: partitions that are gone, and those that come back. */
+void worker_retire_partitions (worker_t *self, int64_t now_ms);
+void worker_revive_partitions (worker_t *self);
 
 /*  worker_results.c */
 void worker_connect_sinks (worker_t *self);

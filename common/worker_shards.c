@@ -106,6 +106,7 @@ static int on_taken (void *arg, uint32_t number)
     shard->touched = true;
     self->shards[number] = shard;
     self->announce_now = true;
+    worker_revive_partitions (self);
     say_counts (self, "taken", shard);
     log_debug ("shard taken", F_INT ("shard", number), F_INT ("epoch", shard->epoch));
     return 0;

@@ -74,6 +74,7 @@ static const struct {
     {"commit-interval", W},
     {"shard-bytes-max", W},
     {"max-out-of-orderness", W | I},
+    {"retire-partitions", W},
     {"idle-timeout", I},
     {"idle-advance", I},
     {"max-hold", I},

@@ -100,6 +100,8 @@ const setting_t run_settings_table[] = {
      .help = "bound of one shard's stored state, up to which it grows by itself"},
     TIME ("max-out-of-orderness", out_of_orderness_ms, "5s", 0, 24 * 3600 * 1000,
           "how far the watermark stays behind a partition's greatest event time"),
+    TIME ("retire-partitions", retire_ms, "10m", 0, 24 * 3600 * 1000,
+          "what is known of a partition that no ingestor lists for so long is kept apart"),
     TIME ("idle-timeout", idle_timeout_ms, "10s", 0, WEEK_MS,
           "a partition at its end without events for so long holds nothing back"),
     FLAG ("idle-advance", idle_advance, "on", "let event time go on while all partitions are idle"),

@@ -236,7 +236,7 @@ static void start_partitions (ingestor_t *self)
     for (uint32_t i = 0; i < self->ledger.count; i++) {
         ledger_partition_t *partition = self->ledger.partitions[i];
         if (partition && partition->owned && !partition->stopped &&
-            (!partition->started || partition->restart))
+            (partition->started ? partition->restart : owners_know (self->owners, i)))
             start_partition (self, partition, i);
     }
 }

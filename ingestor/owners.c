@@ -47,6 +47,7 @@ void owners_destroy (owners_t **self_p)
     for (uint32_t i = 0; i < self->worker_count; i++) {
         free (self->workers[i].name);
         free (self->workers[i].endpoint);
+        free (self->workers[i].knows);
     }
     for (uint32_t i = 0; i < self->slot_count; i++) {
         vector_free (&self->slots[i].applied);
@@ -78,6 +79,7 @@ static owners_worker_t *find_or_add (owners_t *self, span_t name)
         return NULL;
     free (unused->name);
     free (unused->endpoint);
+    free (unused->knows);
     *unused = (owners_worker_t){.name = memory_copy_string (name.bytes, name.size), .live = true};
     return unused;
 }
@@ -142,8 +144,22 @@ static bool frame_valid (const owners_t *self, cursor_t frame)
     return cursor_finished (&frame);
 }
 
-static void take_partitions (owners_t *self, cursor_t *frame, const wire_announce_t *head)
+static void note_known (owners_worker_t *worker, uint32_t partition)
 {
+    if (partition >= worker->knows_count) {
+        worker->knows = memory_resize (worker->knows, (partition + 1) * sizeof *worker->knows);
+        memset (worker->knows + worker->knows_count, 0,
+                (partition + 1 - worker->knows_count) * sizeof *worker->knows);
+        worker->knows_count = partition + 1;
+    }
+    worker->knows[partition] = true;
+}
+
+static void take_partitions (owners_t *self, cursor_t *frame, const wire_announce_t *head,
+                             owners_worker_t *worker)
+{
+    if (worker->knows)
+        memset (worker->knows, 0, worker->knows_count * sizeof *worker->knows);
     self->numbers =
         memory_resize (self->numbers, (head->partition_count + 1) * sizeof *self->numbers);
     for (uint32_t i = 0; i < head->partition_count; i++) {
@@ -158,6 +174,7 @@ static void take_partitions (owners_t *self, cursor_t *frame, const wire_announc
             self->idle_count = number + 1;
         }
         self->idle[number] = known.idle || known.ended;
+        note_known (worker, number);
     }
 }
 
@@ -257,7 +274,7 @@ int owners_take (owners_t *self, const wire_header_t *header, cursor_t *frame, i
     bool *named = memory_new_array (self->slot_count, sizeof *named);
     uint32_t *changed = memory_new_array (self->slot_count, sizeof *changed);
     uint32_t changed_count = 0;
-    take_partitions (self, frame, &head);
+    take_partitions (self, frame, &head, worker);
     for (uint32_t i = 0; i < head.shard_count; i++) {
         uint32_t slot;
         if (take_shard (self, frame, &head, number, anew, now_ms, &slot))
@@ -304,6 +321,19 @@ bool owners_complete (const owners_t *self)
 {
     for (uint32_t i = 0; i < self->slot_count; i++) {
         if (owners_takes_part (self, i) && self->slots[i].worker == OWNERS_NOBODY)
+            return false;
+    }
+    return true;
+}
+
+bool owners_know (const owners_t *self, uint32_t partition)
+{
+    for (uint32_t i = 0; i < self->slot_count; i++) {
+        int32_t number = self->slots[i].worker;
+        if (!owners_takes_part (self, i))
+            continue;
+        if (number == OWNERS_NOBODY || partition >= self->workers[number].knows_count ||
+            !self->workers[number].knows[partition])
             return false;
     }
     return true;

@@ -275,6 +275,23 @@ static void set_back (void **state)
     assert_int_equal (owner (world, 0), 0);
 }
 
+/*  An absent entry counts once the worker has announced with the partition in mind. */
+static void known (void **state)
+{
+    world_t *world = *state;
+    announce_t first = scorer (), other = metrics ();
+    take (world, &first, 0);
+    uint32_t p1 = partition_names_intern (world->names, span_of ("p1"));
+    uint32_t p2 = partition_names_intern (world->names, span_of ("p2"));
+    assert_false (owners_know (world->owners, p1)); /* the metrics have no owner yet */
+    take (world, &other, 0);
+    assert_true (owners_know (world->owners, p1));
+    assert_false (owners_know (world->owners, p2));
+    other.shard_count = 0; /* given back */
+    take (world, &other, 0);
+    assert_false (owners_know (world->owners, p1));
+}
+
 static void rewinds (void **state)
 {
     world_t *world = *state;
@@ -391,6 +408,7 @@ int main (void)
         cmocka_unit_test_setup_teardown (complete, make, unmake),
         cmocka_unit_test_setup_teardown (changes_of_owner, make, unmake),
         cmocka_unit_test_setup_teardown (set_back, make, unmake),
+        cmocka_unit_test_setup_teardown (known, make, unmake),
         cmocka_unit_test_setup_teardown (rewinds, make, unmake),
         cmocka_unit_test_setup_teardown (refused, make, unmake),
         cmocka_unit_test_setup_teardown (silent_workers, make, unmake),

@@ -386,6 +386,39 @@ static void other_formats (void **state)
     }
 }
 
+/*  An entry of a partition that is gone is kept apart, over restarts; and comes back as it was. */
+static void retires (void **state)
+{
+    world_t *world = *state;
+    shard_t *shard = open_shard (world);
+    apply (world, shard, "p0", 100, 9000);
+    apply (world, shard, "p1", 200, 7000);
+    assert_false (shard_retire (shard, 0)); /* not durable yet */
+    assert_false (shard_retire (shard, 5)); /* never heard of */
+    commit (shard, 0);
+    assert_true (shard_retire (shard, 0));
+    assert_false (shard_retire (shard, 0));
+    assert_int_equal (vector_get (&shard->applied, 0).next, VECTOR_ABSENT);
+    assert_int_equal (vector_get (&shard->durable, 0).next, VECTOR_ABSENT);
+    assert_int_equal (shard_time (shard, 0).greatest_ms, 9000); /* it had that time */
+    commit (shard, 0);
+    shard_destroy (&shard);
+    shard = open_shard (world);
+    assert_int_equal (vector_get (&shard->applied, 0).next, VECTOR_ABSENT);
+    assert_int_equal (vector_get (&shard->applied, 1).next, 200);
+    assert_int_equal (shard_time (shard, 0).greatest_ms, 9000);
+    assert_false (shard_revive (shard, 1)); /* has one */
+    assert_true (shard_revive (shard, 0));
+    assert_int_equal (vector_get (&shard->applied, 0).next, 100);
+    assert_int_equal (vector_get (&shard->durable, 0).greatest_ms, 9000);
+    commit (shard, 0);
+    shard_destroy (&shard);
+    shard = open_shard (world);
+    assert_int_equal (retired_count (shard->retired), 0);
+    assert_int_equal (vector_get (&shard->applied, 0).next, 100);
+    shard_destroy (&shard);
+}
+
 static bool all_listed (const void *arg, uint32_t partition)
 {
     return partition != *(const uint32_t *)arg;
@@ -422,7 +455,8 @@ int main (void)
 {
     const struct CMUnitTest tests[] = {
         IN_WORLD (kept),   IN_WORLD (without_room),  IN_WORLD (lost),
-        IN_WORLD (broken), IN_WORLD (other_formats), IN_WORLD (behind),
+        IN_WORLD (broken), IN_WORLD (other_formats), IN_WORLD (retires),
+        IN_WORLD (behind),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
