@@ -390,6 +390,12 @@ bool shard_store_is_short (const shard_store_t *self)
     return self->is_short;
 }
 
+size_t shard_store_bytes (const shard_store_t *self)
+{
+    struct stat found;
+    return stat (self->path, &found) == 0 ? (size_t) found.st_size : 0;
+}
+
 bool shard_store_is_in_place (const shard_store_t *self)
 {
     struct stat found;

@@ -55,6 +55,8 @@ uint64_t shard_store_epoch (const shard_store_t *self);
 /*  Is the file shorter than its pages? It may be: pages at its end that were never written. Or somebody cut it,
  *  and reading would end this process: to be verified before it is loaded. */
 bool shard_store_is_short (const shard_store_t *self);
+/*  Size of the file, or 0. From any thread. */
+size_t shard_store_bytes (const shard_store_t *self);
 /*  Is the file still where it was opened? From any thread. */
 bool shard_store_is_in_place (const shard_store_t *self);
 

@@ -113,6 +113,7 @@ worker_t *worker_new (const worker_settings_t *settings, const stage_t *stage, c
     worker_t *self = memory_new (sizeof *self);
     self->settings = settings;
     self->stage = stage;
+    self->gave_ms = INT64_MIN / 2;
     self->beat = beat_of (settings->beat_fd);
     name_process (self);
     *code = state_layout_open (settings->state, (uint32_t) settings->shards, &self->layout, error,
@@ -288,6 +289,7 @@ int worker_drain (worker_t *self)
 {
     int64_t began_ms = clock_ms ();
     self->draining = true;
+    self->drain_ms = began_ms;
     shard_owner_leave (self->owner);
     worker_give_all (self);
     while (goes_on_draining (self, began_ms))

@@ -31,6 +31,8 @@ enum {
     WORKER_REWINDS_MAX = 65536,
     WORKER_RETIRE_STEP_MS = 2000,      /* how often partitions are looked for that no ingestor lists */
     WORKER_DRAIN_MS = 15000,           /* less than a supervisor waits before it kills */
+    WORKER_MOVE_BYTES = 256 << 20,     /* stored state that changes owners together: the pause is to load it */
+    WORKER_MOVE_REST_MS = 1000,        /* between two such moves, for the events that waited */
     WORKER_DRAIN_STUCK_MS = 5000,      /* … and when all that is left cannot be committed */
     WORKER_PAUSE_MS = 30000,           /* of the longest pause: half of what is looked back on */
     WORKER_COMMITS_MAX = 2,            /* sets of changes on their way to disk */
@@ -115,6 +117,8 @@ struct worker {
     int64_t held_ms;
     uint64_t config_given_up; /* incarnation of a config that was waited for in vain */
     bool once, draining;
+    int64_t drain_ms; /* since when */
+    int64_t gave_ms;  /* when a shard was last given back */
     worker_rewind_t *rewinds;
     uint32_t rewind_count;
     const live_scenario_t **frame_scenarios; /* by index in the present frame */

@@ -135,6 +135,7 @@ static void let_go (worker_t *self, uint32_t number)
     say_counts (self, "given", self->shards[number]);
     shard_destroy (&self->shards[number]);
     shard_owner_release (self->owner, number);
+    self->gave_ms = clock_ms ();
     self->announce_now = true;
 }
 
@@ -315,19 +316,37 @@ static bool is_commit_due (const shard_t *shard, int64_t now_ms)
     return (last && !shard_is_stuck (shard)) || now_ms >= shard->next_commit_ms;
 }
 
-/*  Shards that leave are committed once while they still take events, then closed all together and committed
- *  again: the second time there is little, and the events of all partitions wait no longer than for that. */
-static void close_leaving (worker_t *self)
+/*  May shards be closed now, or do others move, or have just moved? A drain that takes long takes all at once. */
+static bool may_close (const worker_t *self, int64_t now_ms)
 {
     for (uint32_t i = 0; i < self->layout.shard_count; i++) {
         const shard_t *shard = self->shards[i];
-        if (shard && shard->leaving && !shard->dropped && !shard->precommitted && !shard_is_stuck (shard))
-            return;
+        if (!shard || !shard->leaving || shard->dropped || shard_is_stuck (shard))
+            continue;
+        if (shard->closing || !shard->precommitted)
+            return false;
     }
+    return now_ms - self->gave_ms >= WORKER_MOVE_REST_MS ||
+           (self->draining && now_ms - self->drain_ms > WORKER_DRAIN_MS / 2);
+}
+
+/*  Shards that leave are committed once while they still take events, then closed together and committed again:
+ *  the second time there is little, and the events of all partitions wait no longer than for that, and until the
+ *  new owner has read the state: where there is much of it, some shards go after the others. */
+static void close_leaving (worker_t *self, int64_t now_ms)
+{
+    size_t bytes = 0;
+    bool late = self->draining && now_ms - self->drain_ms > WORKER_DRAIN_MS / 2;
+    if (!may_close (self, now_ms))
+        return;
     for (uint32_t i = 0; i < self->layout.shard_count; i++) {
         shard_t *shard = self->shards[i];
         if (!shard || !shard->leaving || shard->closing || !shard->precommitted)
             continue;
+        size_t own = shard_store_bytes (shard->store);
+        if (bytes && !late && bytes + own > WORKER_MOVE_BYTES)
+            continue;
+        bytes += own;
         shard->closing = true;
         self->announce_now = true;
     }
@@ -338,7 +357,7 @@ static void close_leaving (worker_t *self)
 void worker_commit_due (worker_t *self, int64_t now_ms)
 {
     uint32_t committing = 0;
-    close_leaving (self);
+    close_leaving (self, now_ms);
     for (uint32_t i = 0; i < self->layout.shard_count; i++)
         committing += self->shards[i] && self->shards[i]->committing;
     while (committing < WORKER_COMMITS_MAX) {
