@@ -95,15 +95,14 @@ static int await (pid_t child, void (*progress) (void *arg), void *arg)
 {
     int status = 0;
     int64_t until_ms = clock_ms () + SHARD_CHECK_MS_MAX;
-    for (;;) {
+    for (;; usleep (WAIT_US)) {
+        if (progress)
+            progress (arg);
         pid_t ended = waitpid (child, &status, WNOHANG);
         if (ended == child || (ended < 0 && errno != EINTR))
             return status;
         if (clock_ms () > until_ms)
             kill (child, SIGKILL);
-        if (progress)
-            progress (arg);
-        usleep (WAIT_US);
     }
 }
 

@@ -1,10 +1,9 @@
-#include "common/shard_store.h"
+#include "common/shard_store_parts.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <lmdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,18 +17,6 @@
 #include "common/memory.h"
 #include "common/shard_check.h"
 
-struct shard_store {
-    MDB_env *env;
-    MDB_dbi dbi;
-    size_t map_bytes, bytes_max;
-    size_t file_bytes; /* as last seen: LMDB never makes a file shorter */
-    dev_t device;      /* of the file as it was first opened, … */
-    ino_t inode;       /* … never changed: read from other threads */
-    uint64_t epoch;
-    bool is_short;
-    char *folder, *path, *mark;
-};
-
 /*  A key of our own: a commit compares the epoch before it changes anything. */
 static const char epoch_key[] = "epoch";
 
@@ -42,96 +29,11 @@ enum {
     LARGE_COMMIT_BYTES = 1 << 20,
     CHECKSUM_BYTES = 4,
     FORMAT_1_BYTES = 8, /* of its epoch record */
-    EXAMINE_PUTS_MAX = 4096,
     ROOM_FACTOR = 4,
     ROOM_BYTES = 1 << 20,
-    OUR_CODES = 1000000, /* beside LMDB's (negative) and errno's */
-    CODE_OWNER,
-    CODE_GONE,
-    CODE_CUT,
-    CODE_CHECKSUM,
-    CODE_COUNT,
-    CODE_FREE_LIST,
-    CODE_NO_EPOCH,
 };
 /*  Pages that one transaction allocates at the end and gives back need not be written: never more than this. */
 #define SHORT_BYTES_MAX ((size_t) 1 << 30)
-
-static const char *code_text (int code)
-{
-    switch (code) {
-    case CODE_OWNER:
-        return "the shard has a newer owner";
-    case CODE_GONE:
-        return "the file was removed or replaced";
-    case CODE_CUT:
-        return "the file was cut short";
-    case CODE_CHECKSUM:
-        return "a record does not have its checksum";
-    case CODE_COUNT:
-        return "records are missing";
-    case CODE_FREE_LIST:
-        return "the list of free pages is not valid";
-    case CODE_NO_EPOCH:
-        return "there are records, and no epoch";
-    case EIO:
-        return "the disk refused it: an error of the disk, or a limit of size";
-    default:
-        return mdb_strerror (code);
-    }
-}
-
-static shard_fault_t fault_of (int code)
-{
-    switch (code) {
-    case 0:
-        return SHARD_FAULT_NONE;
-    case ENOSPC:
-    case EDQUOT:
-    case EFBIG:
-    case MDB_MAP_FULL:
-    case MDB_TXN_FULL:
-        return SHARD_FAULT_ROOM;
-    case CODE_OWNER:
-        return SHARD_FAULT_OWNER;
-    case CODE_GONE:
-        return SHARD_FAULT_GONE;
-    case MDB_VERSION_MISMATCH:
-        return SHARD_FAULT_FORMAT;
-    case CODE_CUT:
-    case CODE_CHECKSUM:
-    case CODE_COUNT:
-    case CODE_FREE_LIST:
-    case CODE_NO_EPOCH:
-    case MDB_CORRUPTED:
-    case MDB_PAGE_NOTFOUND:
-    case MDB_INVALID:
-    case MDB_PAGE_FULL:
-    case MDB_CURSOR_FULL:
-    case MDB_INCOMPATIBLE:
-    case MDB_BAD_TXN:
-    case MDB_BAD_DBI:
-    case MDB_BAD_VALSIZE:
-    case MDB_KEYEXIST:
-    case MDB_NOTFOUND:
-        return SHARD_FAULT_BROKEN;
-    default: /* of the disk, or of memory; MDB_PANIC: an earlier error, and the store must be opened anew */
-        return SHARD_FAULT_ACCESS;
-    }
-}
-
-static shard_fault_t explain (const shard_store_t *self, const char *verb, int code, char *error,
-                              size_t error_size)
-{
-    if (code == MDB_MAP_FULL)
-        snprintf (error, error_size,
-                  "cannot %s %s: the store has reached its bound of %zu bytes: start again with a greater "
-                  "--shard-bytes-max",
-                  verb, self->path, self->bytes_max);
-    else if (code)
-        snprintf (error, error_size, "cannot %s %s: %s", verb, self->path, code_text (code));
-    return fault_of (code);
-}
 
 /*  ---- opening ---- */
 
@@ -179,7 +81,7 @@ static int see_file (shard_store_t *self)
         self->inode = found.st_ino;
     }
     if (self->inode != found.st_ino || self->device != found.st_dev)
-        return CODE_GONE;
+        return STORE_GONE;
     self->file_bytes = (size_t) found.st_size;
     return 0;
 }
@@ -207,7 +109,7 @@ static int open_env (shard_store_t *self)
         size_t wanted = (info.me_last_pgno + 1) * stat.ms_psize;
         self->is_short = self->file_bytes < wanted;
         if (self->is_short && wanted - self->file_bytes > SHORT_BYTES_MAX)
-            code = CODE_CUT;
+            code = STORE_CUT;
     }
     if (!code)
         code = open_table (self);
@@ -226,7 +128,7 @@ static void sync_folder (const char *folder)
     close (fd);
 }
 
-static shard_store_t *make (const char *folder, size_t bytes_max)
+shard_store_t *shard_store_make (const char *folder, size_t bytes_max)
 {
     char path[PATH_MAX];
     shard_store_t *self = memory_new (sizeof *self);
@@ -272,7 +174,7 @@ static bool check_record (const MDB_val *key, MDB_val *value)
     return stored == checksum (key, value->mv_data, value->mv_size);
 }
 
-static int put (MDB_txn *txn, MDB_dbi dbi, const void *key_bytes, size_t key_size, const void *bytes,
+int shard_store_put (MDB_txn *txn, MDB_dbi dbi, const void *key_bytes, size_t key_size, const void *bytes,
                 size_t size)
 {
     MDB_val key = {key_size, (void *) (uintptr_t) key_bytes};
@@ -304,7 +206,7 @@ static int read_epoch (MDB_txn *txn, MDB_dbi dbi, uint64_t *epoch, uint32_t *for
     if (code || value.mv_size == FORMAT_1_BYTES)
         return code;
     if (!check_record (&key, &value))
-        return CODE_CHECKSUM;
+        return STORE_CHECKSUM;
     if (value.mv_size < sizeof record)
         return MDB_CORRUPTED;
     memcpy (&record, value.mv_data, sizeof record);
@@ -316,7 +218,7 @@ static int read_epoch (MDB_txn *txn, MDB_dbi dbi, uint64_t *epoch, uint32_t *for
 static int write_epoch (MDB_txn *txn, MDB_dbi dbi, uint64_t epoch)
 {
     const epoch_record_t record = {SHARD_STORE_FORMAT, 0, epoch};
-    return put (txn, dbi, epoch_key, sizeof epoch_key, &record, sizeof record);
+    return shard_store_put (txn, dbi, epoch_key, sizeof epoch_key, &record, sizeof record);
 }
 
 /*  The store's own record: is it one that we can read? */
@@ -327,17 +229,17 @@ static shard_fault_t read_format (shard_store_t *self, char *error, size_t error
     uint32_t format = SHARD_STORE_FORMAT;
     int code = mdb_txn_begin (self->env, NULL, MDB_RDONLY, &txn);
     if (code)
-        return explain (self, "open", code, error, error_size);
+        return shard_store_explain (self, "open", code, error, error_size);
     code = mdb_stat (txn, self->dbi, &stat);
     if (!code)
         code = read_epoch (txn, self->dbi, &self->epoch, &format);
     if (code == MDB_NOTFOUND) {
-        code = stat.ms_entries ? CODE_NO_EPOCH : 0;
+        code = stat.ms_entries ? STORE_NO_EPOCH : 0;
         format = SHARD_STORE_FORMAT;
     }
     mdb_txn_abort (txn);
     if (code || format == SHARD_STORE_FORMAT)
-        return explain (self, "open", code, error, error_size);
+        return shard_store_explain (self, "open", code, error, error_size);
     snprintf (error, error_size,
               "%s is of format %" PRIu32 ", this program knows %d: run the %s version, or move the file away: "
               "the shard is then rebuilt from the source",
@@ -345,7 +247,7 @@ static shard_fault_t read_format (shard_store_t *self, char *error, size_t error
     return SHARD_FAULT_FORMAT;
 }
 
-static shard_fault_t open_store (shard_store_t *self, char *error, size_t error_size)
+shard_fault_t shard_store_begin (shard_store_t *self, char *error, size_t error_size)
 {
     struct stat found;
     bool there = stat (self->path, &found) == 0;
@@ -362,7 +264,7 @@ static shard_fault_t open_store (shard_store_t *self, char *error, size_t error_
         return SHARD_FAULT_FORMAT;
     }
     if (code)
-        return explain (self, "open", code, error, error_size);
+        return shard_store_explain (self, "open", code, error, error_size);
     if (!there)
         sync_folder (self->folder);
     return read_format (self, error, error_size);
@@ -371,9 +273,9 @@ static shard_fault_t open_store (shard_store_t *self, char *error, size_t error_
 shard_store_t *shard_store_open (const char *folder, size_t bytes_max, shard_fault_t *fault,
                                  char *error, size_t error_size)
 {
-    shard_store_t *self = make (folder, bytes_max);
+    shard_store_t *self = shard_store_make (folder, bytes_max);
     crash_mark_begin (self->mark);
-    *fault = open_store (self, error, error_size);
+    *fault = shard_store_begin (self, error, error_size);
     crash_mark_end ();
     if (*fault)
         shard_store_close (&self);
@@ -405,11 +307,7 @@ bool shard_store_is_in_place (const shard_store_t *self)
 
 /*  ---- loading ---- */
 
-typedef shard_fault_t record_t (void *arg, const uint8_t *key, size_t key_size, const uint8_t *value,
-                                size_t value_size);
-
-/*  Every record, checked, and as many as there should be. *refused: the callback's answer. */
-static int walk (shard_store_t *self, MDB_txn *txn, record_t *record, void *arg,
+int shard_store_walk (shard_store_t *self, MDB_txn *txn, shard_store_record_t *record, void *arg,
                  shard_fault_t *refused)
 {
     MDB_cursor *cursor = NULL;
@@ -421,20 +319,20 @@ static int walk (shard_store_t *self, MDB_txn *txn, record_t *record, void *arg,
         code = mdb_cursor_open (txn, self->dbi, &cursor);
     while (!code && !*refused && (code = mdb_cursor_get (cursor, &key, &value, MDB_NEXT)) == 0) {
         if (++count > stat.ms_entries)
-            code = CODE_COUNT;
+            code = STORE_COUNT;
         else if (value.mv_size > self->file_bytes || !check_record (&key, &value))
-            code = CODE_CHECKSUM;
+            code = STORE_CHECKSUM;
         else if (record && !is_epoch_key (&key))
             *refused = record (arg, key.mv_data, key.mv_size, value.mv_data, value.mv_size);
     }
     if (cursor)
         mdb_cursor_close (cursor);
     if (code == MDB_NOTFOUND)
-        code = count == stat.ms_entries ? 0 : CODE_COUNT;
+        code = count == stat.ms_entries ? 0 : STORE_COUNT;
     return code;
 }
 
-shard_fault_t shard_store_load (shard_store_t *self, record_t *record, void *arg, char *error,
+shard_fault_t shard_store_load (shard_store_t *self, shard_store_record_t *record, void *arg, char *error,
                                 size_t error_size)
 {
     MDB_txn *txn = NULL;
@@ -444,11 +342,11 @@ shard_fault_t shard_store_load (shard_store_t *self, record_t *record, void *arg
     if (!code)
         code = mdb_txn_begin (self->env, NULL, MDB_RDONLY, &txn);
     if (!code)
-        code = walk (self, txn, record, arg, &refused);
+        code = shard_store_walk (self, txn, record, arg, &refused);
     if (txn)
         mdb_txn_abort (txn);
     crash_mark_end ();
-    return refused ? refused : explain (self, "read", code, error, error_size);
+    return refused ? refused : shard_store_explain (self, "read", code, error, error_size);
 }
 
 /*  ---- commits ---- */
@@ -478,7 +376,7 @@ static int apply (MDB_txn *txn, MDB_dbi dbi, const change_t *change)
     int code;
     switch (change->kind) {
     case CHANGE_PUT:
-        return put (txn, dbi, change->key, change->key_size, change->value, change->value_size);
+        return shard_store_put (txn, dbi, change->key, change->key_size, change->value, change->value_size);
     case CHANGE_DELETE:
         code = mdb_del (txn, dbi, &key, NULL);
         return code == MDB_NOTFOUND ? 0 : code;
@@ -493,11 +391,11 @@ static int look_at_file (shard_store_t *self)
 {
     struct stat found;
     if (stat (self->path, &found) != 0)
-        return errno == ENOENT || errno == ENOTDIR ? CODE_GONE : errno;
+        return errno == ENOENT || errno == ENOTDIR ? STORE_GONE : errno;
     if (found.st_ino != self->inode || found.st_dev != self->device)
-        return CODE_GONE;
+        return STORE_GONE;
     if ((size_t) found.st_size < self->file_bytes)
-        return CODE_CUT;
+        return STORE_CUT;
     self->file_bytes = (size_t) found.st_size;
     return 0;
 }
@@ -519,7 +417,7 @@ static int try_commit (shard_store_t *self, const change_set_t *changes, uint64_
     if (code == MDB_NOTFOUND)
         code = 0;
     if (!code && last > epoch)
-        code = CODE_OWNER;
+        code = STORE_OWNER;
     if (!code)
         code = write_epoch (txn, self->dbi, epoch);
     change_t change;
@@ -574,110 +472,9 @@ shard_fault_t shard_store_commit (shard_store_t *self, const change_set_t *chang
         self->epoch = epoch;
         code = see_file (self);
         give_memory_back (self, changes);
-    } else if (fault_of (code) == SHARD_FAULT_ACCESS) {
+    } else if (shard_store_fault (code) == SHARD_FAULT_ACCESS) {
         close_env (self); /* after an error of the disk LMDB wants to be opened anew */
     }
     crash_mark_end ();
-    return explain (self, "commit to", code, error, error_size);
-}
-
-/*  ---- examining ---- */
-
-/*  The pages of which LMDB will take the next ones to write to. */
-static int walk_free_list (shard_store_t *self, MDB_txn *txn)
-{
-    enum { FREE_LIST_TABLE = 0, FIRST_PAGE = 2 };
-    MDB_cursor *cursor;
-    MDB_envinfo info;
-    MDB_val key, value;
-    mdb_env_info (self->env, &info);
-    int code = mdb_cursor_open (txn, FREE_LIST_TABLE, &cursor);
-    if (code)
-        return code;
-    while ((code = mdb_cursor_get (cursor, &key, &value, MDB_NEXT)) == 0) {
-        const uint8_t *numbers = value.mv_data;
-        size_t count = 0, page, last = SIZE_MAX;
-        if (key.mv_size != sizeof (size_t) || value.mv_size < sizeof count)
-            break;
-        memcpy (&count, numbers, sizeof count);
-        if (count > value.mv_size / sizeof count - 1)
-            break;
-        for (size_t i = 1; i <= count; i++, last = page) {
-            memcpy (&page, numbers + i * sizeof page, sizeof page);
-            if (page < FIRST_PAGE || page > info.me_last_pgno || page >= last) {
-                mdb_cursor_close (cursor);
-                return CODE_FREE_LIST;
-            }
-        }
-    }
-    mdb_cursor_close (cursor);
-    return code == MDB_NOTFOUND ? 0 : code ? code : CODE_FREE_LIST;
-}
-
-typedef struct {
-    MDB_txn *txn;
-    MDB_dbi dbi;
-    uint64_t seen, step;
-    buffer_t copy;
-    int code;
-} tried_t;
-
-/*  Writes a record again as it is. */
-static shard_fault_t try_put (void *arg, const uint8_t *key, size_t key_size, const uint8_t *value,
-                              size_t value_size)
-{
-    tried_t *tried = arg;
-    if (tried->seen++ % tried->step)
-        return SHARD_FAULT_NONE;
-    buffer_clear (&tried->copy);
-    buffer_append (&tried->copy, value, value_size);
-    tried->code = put (tried->txn, tried->dbi, key, key_size, tried->copy.bytes, value_size);
-    return tried->code ? SHARD_FAULT_BROKEN : SHARD_FAULT_NONE;
-}
-
-/*  Records all over the tree are written again within a transaction that is then dropped. */
-static int try_puts (shard_store_t *self)
-{
-    MDB_txn *read = NULL, *txn = NULL;
-    MDB_stat stat;
-    shard_fault_t refused = SHARD_FAULT_NONE;
-    int code = mdb_txn_begin (self->env, NULL, MDB_RDONLY, &read);
-    if (!code)
-        code = mdb_txn_begin (self->env, NULL, 0, &txn);
-    if (!code)
-        code = mdb_stat (read, self->dbi, &stat);
-    if (!code) {
-        tried_t tried = {.txn = txn, .dbi = self->dbi, .step = stat.ms_entries / EXAMINE_PUTS_MAX + 1};
-        code = walk (self, read, try_put, &tried, &refused);
-        if (refused)
-            code = tried.code;
-        buffer_free (&tried.copy);
-    }
-    if (txn)
-        mdb_txn_abort (txn);
-    if (read)
-        mdb_txn_abort (read);
-    return code == MDB_MAP_FULL ? 0 : code;
-}
-
-shard_fault_t shard_store_examine (const char *folder, char *error, size_t error_size)
-{
-    MDB_txn *txn = NULL;
-    shard_fault_t refused = SHARD_FAULT_NONE, fault;
-    shard_store_t *self = make (folder, SHARD_STORE_BYTES_MAX);
-    fault = open_store (self, error, error_size);
-    if (!fault) {
-        int code = mdb_txn_begin (self->env, NULL, MDB_RDONLY, &txn);
-        if (!code)
-            code = walk (self, txn, NULL, NULL, &refused);
-        if (!code)
-            code = walk_free_list (self, txn);
-        if (txn)
-            mdb_txn_abort (txn);
-        if (!code)
-            code = try_puts (self);
-        fault = explain (self, "read", code, error, error_size);
-    }
-    shard_store_close (&self);
-    return fault;
+    return shard_store_explain (self, "commit to", code, error, error_size);
 }
