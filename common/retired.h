@@ -1,7 +1,7 @@
-/*  retired: where a shard stood in partitions that the source does not have any more (a rotated file, a deleted
- *  topic): kept apart from its vector by a hash of their names, stored once each, so that neither commits nor
- *  announcements grow with every file that ever was; and found again if one comes back, since what was applied of it
- *  must not count twice. Pure.
+/*  retired: where a shard stood in partitions that the source does not have any more (a rotated
+ *  file, a deleted topic): kept apart from its vector by a hash of their names, stored once each,
+ *  so that neither commits nor announcements grow with every file that ever was; and found again if
+ *  one comes back, since what was applied of it must not count twice. Pure.
  *
  *  At most RETIRED_MAX are kept; beyond that the one with the least event time is forgotten.
  */

@@ -156,7 +156,8 @@ static void forget (shard_t *self)
     vector_free (&self->reach);
 }
 
-/*  Opens the store; a process of its own reads it first where it looks as if that could end a process. */
+/*  Opens the store; a process of its own reads it first where it looks as if that could end a
+ *  process. */
 static shard_fault_t open_store (shard_t *self, const shard_options_t *options, char *error,
                                  size_t error_size)
 {
@@ -263,7 +264,8 @@ void shard_destroy (shard_t **self_p)
     *self_p = NULL;
 }
 
-/*  What is missing, or gone, had times as well: the last windows of all shards are the same ones. */
+/*  What is missing, or gone, had times as well: the last windows of all shards are the same
+ *  ones. */
 static int64_t greatest_ms (const shard_t *self)
 {
     int64_t greatest = vector_greatest_ms (&self->applied), retired = retired_greatest_ms (self->retired);

@@ -1,10 +1,12 @@
-/*  shard: one shard that this process owns: the stage's state of it, its vector, watermark, owed results,
- *  counters, and its commits. The worker tells it sections, time and configs, and moves its results.
+/*  shard: one shard that this process owns: the stage's state of it, its vector, watermark, owed
+ *  results, counters, and its commits. The worker tells it sections, time and configs, and moves
+ *  its results.
  *
- *  Life: shard_open (reads all that is stored, commits the new epoch), then sections and commits; to go to
- *  another owner: leaving (a commit while it still takes sections, so that the pause is short), closing (no more
- *  sections), a last commit, shard_destroy. One whose store is lost or broken is dropped without a commit: it is
- *  opened anew, and what cannot be read is computed again from the source.
+ *  Life: shard_open (reads all that is stored, commits the new epoch), then sections and commits;
+ *  to go to another owner: leaving (a commit while it still takes sections, so that the pause is
+ *  short), closing (no more sections), a last commit, shard_destroy. One whose store is lost or
+ *  broken is dropped without a commit: it is opened anew, and what cannot be read is computed again
+ *  from the source.
  */
 #ifndef HOTPATH_SHARD_H
 #define HOTPATH_SHARD_H
@@ -20,8 +22,8 @@
 #include "common/vector.h"
 #include "common/watermark.h"
 
-/*  What happened to the events whose counting stage this is (each event has one), over the shard's whole
- *  state: committed with the vector, so that replays count once. */
+/*  What happened to the events whose counting stage this is (each event has one), over the
+ *  shard's whole state: committed with the vector, so that replays count once. */
 typedef struct {
     uint64_t counted, late, skipped;
 } shard_counts_t;
@@ -75,13 +77,14 @@ typedef struct {
     void *arg;
 } shard_options_t;
 
-/*  Opens the store and reads it. One that is broken is set aside, said, and begun anew. NULL with *fault and a
- *  sentence in error (the lock should be given back). */
+/*  Opens the store and reads it. One that is broken is set aside, said, and begun anew. NULL
+ *  with *fault and a sentence in error (the lock should be given back). */
 shard_t *shard_open (const shard_options_t *options, shard_fault_t *fault, char *error,
                      size_t error_size);
 void shard_destroy (shard_t **self_p);
 
-/*  Has it been rebuilt, and not yet read again up to where it (or a shard of its stage) stood? `is_listed` says whether a partition is still of the source: others hold nothing up. */
+/*  Has it been rebuilt, and not yet read again up to where it (or a shard of its stage) stood?
+ *  `is_listed` says whether a partition is still of the source: others hold nothing up. */
 bool shard_is_behind (const shard_t *self, bool (*is_listed) (const void *arg, uint32_t partition),
                       const void *arg);
 
@@ -94,15 +97,15 @@ bool shard_settled (const shard_t *self, const watermark_t *watermark);
 
 /*  A commit of all that changed, to be submitted; NULL where nothing did or one is under way. */
 commit_job_t *shard_collect (shard_t *self);
-/*  What became of it. Interval: the least time between two commits. After OWNER, GONE or BROKEN the shard is to
- *  be dropped (shard_is_lost). */
+/*  What became of it. Interval: the least time between two commits. After OWNER, GONE or BROKEN
+ *  the shard is to be dropped (shard_is_lost). */
 void shard_committed (shard_t *self, commit_job_t *job, int64_t interval_ms, int64_t now_ms);
 /*  Do its commits fail for a reason that may pass? It stands still until one succeeds. */
 bool shard_is_stuck (const shard_t *self);
 bool shard_is_lost (const shard_t *self);
 
-/*  The vector's entry of a partition that the source does not have any more is kept apart, once it is durable;
- *  and comes back with the partition. Both say whether they did anything. */
+/*  The vector's entry of a partition that the source does not have any more is kept apart, once
+ *  it is durable; and comes back with the partition. Both say whether they did anything. */
 bool shard_retire (shard_t *self, uint32_t partition);
 bool shard_revive (shard_t *self, uint32_t partition);
 

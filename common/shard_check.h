@@ -1,4 +1,5 @@
-/*  shard_check: what to think of a shard's store before it is opened, and where to put one that is broken.
+/*  shard_check: what to think of a shard's store before it is opened, and where to put one that is
+ *  broken.
  *
  *      data.mdb.suspect           a byte for each time that a process died at work on it (crash_mark), or found
  *                                 it broken while it committed
@@ -31,13 +32,14 @@ bool shard_check_any (const char *stage_folder, uint32_t shard_count);
 /*  Is this one? */
 bool shard_check_is_suspect (const char *folder);
 
-/*  Has a process of its own read the whole store: NONE, or what it found, with a sentence in error. `progress`
- *  (or NULL) is called now and then while that goes on. Counts past crashes: see CRASHES_MAX. */
+/*  Has a process of its own read the whole store: NONE, or what it found, with a sentence in
+ *  error. `progress` (or NULL) is called now and then while that goes on. Counts past crashes:
+ *  see CRASHES_MAX. */
 shard_fault_t shard_check_verify (const char *folder, void (*progress) (void *arg), void *arg,
                                   char *error, size_t error_size);
 
-/*  Renames data.mdb, and removes the mark and what was set aside before the newest few. 0 with its new path in
- *  `aside`, or -1 with errno. */
+/*  Renames data.mdb, and removes the mark and what was set aside before the newest few. 0 with
+ *  its new path in `aside`, or -1 with errno. */
 int shard_check_set_aside (const char *folder, int64_t wall_ms, char *aside, size_t aside_size);
 
 #endif

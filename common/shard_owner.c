@@ -23,7 +23,8 @@ typedef struct {
     int64_t again_ms, wait_ms;
 } lock_t;
 
-/*  A worker of the stage. Whether it lives is known by its lock; whether it works, by its touching its file. */
+/*  A worker of the stage. Whether it lives is known by its lock; whether it works, by its
+ *  touching its file. */
 typedef struct {
     char *name;
     int64_t held;
@@ -60,8 +61,8 @@ static int lock_file (const char *path)
     return fd;
 }
 
-/*  Does the path still name the file that is locked? Only then may its holder say what becomes of it: the
- *  file may have been swept away, and another made in its place. */
+/*  Does the path still name the file that is locked? Only then may its holder say what becomes
+ *  of it: the file may have been swept away, and another made in its place. */
 static bool is_in_place (int fd, const char *path)
 {
     struct stat held, named;
@@ -89,8 +90,8 @@ static const char *lock_path (shard_owner_t *self, uint32_t shard)
 
 /*  ---- membership ---- */
 
-/*  A member's file may be swept away by another worker between its making and its locking; and a killed
- *  predecessor of this name holds it until the kernel has taken it apart. */
+/*  A member's file may be swept away by another worker between its making and its locking; and a
+ *  killed predecessor of this name holds it until the kernel has taken it apart. */
 static int lock_member (const char *path, int tries)
 {
     for (int i = 0; i < tries; i++) {
@@ -117,7 +118,8 @@ static int join (shard_owner_t *self, int tries)
     return self->member_fd < 0 ? -1 : 0;
 }
 
-/*  Says how many it holds. On a full disk the number may be missing: being touched needs no room. */
+/*  Says how many it holds. On a full disk the number may be missing: being touched needs no
+ *  room. */
 static void publish (shard_owner_t *self)
 {
     char text[32];

@@ -32,7 +32,8 @@ enum {
     ROOM_FACTOR = 4,
     ROOM_BYTES = 1 << 20,
 };
-/*  Pages that one transaction allocates at the end and gives back need not be written: never more than this. */
+/*  Pages that one transaction allocates at the end and gives back need not be written: never
+ *  more than this. */
 #define SHORT_BYTES_MAX ((size_t) 1 << 30)
 
 /*  ---- opening ---- */
@@ -385,8 +386,8 @@ static int apply (MDB_txn *txn, MDB_dbi dbi, const change_t *change)
     }
 }
 
-/*  Is the file still the one that it was, in its place and not cut? Else a page could be missing in the middle
- *  of a transaction, or all of it go where nobody will look. */
+/*  Is the file still the one that it was, in its place and not cut? Else a page could be missing
+ *  in the middle of a transaction, or all of it go where nobody will look. */
 static int look_at_file (shard_store_t *self)
 {
     struct stat found;
@@ -442,8 +443,9 @@ static bool grow (shard_store_t *self)
     return true;
 }
 
-/*  LMDB keeps the memory of the most pages that a transaction ever changed, for each environment:
- *  with many shards, more than all their state. Only closing gives it back; the next commit opens it. */
+/*  LMDB keeps the memory of the most pages that a transaction ever changed, for each
+ *  environment: with many shards, more than all their state. Only closing gives it back; the
+ *  next commit opens it. */
 static void give_memory_back (shard_store_t *self, const change_set_t *changes)
 {
     if (changes->log.size >= LARGE_COMMIT_BYTES)

@@ -1,12 +1,13 @@
-/*  shard_store: the stored records of one shard (LMDB, the only file that knows it): loaded once, then
- *  changed by commits, each one transaction that is durable when it returns.
+/*  shard_store: the stored records of one shard (LMDB, the only file that knows it): loaded once,
+ *  then changed by commits, each one transaction that is durable when it returns.
  *
- *  Behind each value lie 4 bytes of its checksum, over key and value: LMDB has none, and what a disk gives back
- *  wrong would otherwise be counted on. One record of our own, "epoch", holds the format and the epoch.
+ *  Behind each value lie 4 bytes of its checksum, over key and value: LMDB has none, and what a
+ *  disk gives back wrong would otherwise be counted on. One record of our own, "epoch", holds the
+ *  format and the epoch.
  *
- *  Exclusive: whoever opens it holds the shard's lock (shard_owner). One thread at a time; the committing
- *  thread after the loading one. Never WRITEMAP, never NOSYNC. What to do with a store that is broken is not
- *  decided here (shard, shard_check).
+ *  Exclusive: whoever opens it holds the shard's lock (shard_owner). One thread at a time; the
+ *  committing thread after the loading one. Never WRITEMAP, never NOSYNC. What to do with a store
+ *  that is broken is not decided here (shard, shard_check).
  */
 #ifndef HOTPATH_SHARD_STORE_H
 #define HOTPATH_SHARD_STORE_H
@@ -37,14 +38,14 @@ enum {
 };
 #define SHARD_STORE_BYTES_MAX ((size_t) 1 << 40) /* bound, where none is given */
 
-/*  Opens (makes) the store in an existing folder; it grows to at most bytes_max. NULL with *fault and a sentence
- *  in error. */
+/*  Opens (makes) the store in an existing folder; it grows to at most bytes_max. NULL with
+ *  *fault and a sentence in error. */
 shard_store_t *shard_store_open (const char *folder, size_t bytes_max, shard_fault_t *fault, char *error,
                                  size_t error_size);
 void shard_store_close (shard_store_t **self_p);
 
-/*  Calls back with each record in order of keys (borrowed for the call); another answer than NONE ends it, and
- *  is the result. *error says what is wrong, but for the callback's answers. */
+/*  Calls back with each record in order of keys (borrowed for the call); another answer than
+ *  NONE ends it, and is the result. *error says what is wrong, but for the callback's answers. */
 shard_fault_t shard_store_load (shard_store_t *self,
                                 shard_fault_t (*record) (void *arg, const uint8_t *key, size_t key_size,
                                                          const uint8_t *value, size_t value_size),
@@ -52,21 +53,22 @@ shard_fault_t shard_store_load (shard_store_t *self,
 
 /*  Epoch of the last commit, or 0: nothing was ever committed. */
 uint64_t shard_store_epoch (const shard_store_t *self);
-/*  Is the file shorter than its pages? It may be: pages at its end that were never written. Or somebody cut it,
- *  and reading would end this process: to be verified before it is loaded. */
+/*  Is the file shorter than its pages? It may be: pages at its end that were never written. Or
+ *  somebody cut it, and reading would end this process: to be verified before it is loaded. */
 bool shard_store_is_short (const shard_store_t *self);
 /*  Size of the file, or 0. From any thread. */
 size_t shard_store_bytes (const shard_store_t *self);
 /*  Is the file still where it was opened? From any thread. */
 bool shard_store_is_in_place (const shard_store_t *self);
 
-/*  Applies all changes and the epoch in one transaction, synced. After any fault nothing has changed; *error
- *  says why. */
+/*  Applies all changes and the epoch in one transaction, synced. After any fault nothing has
+ *  changed; *error says why. */
 shard_fault_t shard_store_commit (shard_store_t *self, const change_set_t *changes, uint64_t epoch,
                                   char *error, size_t error_size);
 
-/*  Reads all there is, the list of free pages too, and tries to change some of it, without effect. May well end
- *  the process where the store is broken: for a process of its own (shard_check). */
+/*  Reads all there is, the list of free pages too, and tries to change some of it, without
+ *  effect. May well end the process where the store is broken: for a process of its own
+ *  (shard_check). */
 shard_fault_t shard_store_examine (const char *folder, char *error, size_t error_size);
 
 #endif

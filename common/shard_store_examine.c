@@ -1,4 +1,5 @@
-/*  shard_store_examine: a store read through, and tried, by a process that may die of it (shard_check). */
+/*  shard_store_examine: a store read through, and tried, by a process that may die of it
+ *  (shard_check). */
 #include "common/shard_store_parts.h"
 
 enum { EXAMINE_PUTS_MAX = 4096 };

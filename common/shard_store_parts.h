@@ -33,7 +33,8 @@ enum {
 typedef shard_fault_t shard_store_record_t (void *arg, const uint8_t *key, size_t key_size,
                                             const uint8_t *value, size_t value_size);
 
-/*  shard_store_fault.c: what a code means; explain: with a sentence in error ("cannot VERB PATH: …"). */
+/*  shard_store_fault.c: what a code means; explain: with a sentence in error ("cannot VERB PATH:
+ *  …"). */
 shard_fault_t shard_store_fault (int code);
 shard_fault_t shard_store_explain (const shard_store_t *self, const char *verb, int code, char *error,
                                    size_t error_size);

@@ -10,8 +10,8 @@ uint32_t share_plan (uint32_t shard_count, const share_member_t *members, uint32
             shards -= members[i].held < shards ? members[i].held : shards;
     }
     uint32_t least = shards / live, rest = shards % live;
-    /* Who has more than the least keeps one of it, the first `rest` of them; what is then left of the rest goes
-     * to the first of the others. */
+    /* Who has more than the least keeps one of it, the first `rest` of them; what is then left
+     * of the rest goes to the first of the others. */
     bool self_rich = members[self].held > least;
     uint32_t rich = 0, rich_before = 0, poor_before = 0;
     for (uint32_t i = 0; i < count; i++) {

@@ -18,8 +18,8 @@ enum { DIGITS = 20, LOCK_TRIES = 250, LOCK_AGAIN_US = 2000 };
 /*  Beyond this (some thousand years from now) it is no time but a broken file. */
 #define VALUE_MAX (UINT64_C (1) << 48)
 
-/*  Another holds it for as long as a read and a write take; one that was frozen in between must not stop
- *  everybody, so the wait is bounded and the number is then taken without. */
+/*  Another holds it for as long as a read and a write take; one that was frozen in between must
+ *  not stop everybody, so the wait is bounded and the number is then taken without. */
 static void lock (int fd)
 {
     for (int i = 0; i < LOCK_TRIES && flock (fd, LOCK_EX | LOCK_NB) != 0; i++)

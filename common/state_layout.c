@@ -48,7 +48,8 @@ static int read_layout (const char *path, uint32_t *format, state_layout_t *layo
     return 0;
 }
 
-/*  A name is durable only with its folder: without it the shards would be of a lineage that nobody knows. */
+/*  A name is durable only with its folder: without it the shards would be of a lineage that
+ *  nobody knows. */
 static void sync_folder_of (const char *path)
 {
     char folder[PATH_MAX];
@@ -63,7 +64,8 @@ static void sync_folder_of (const char *path)
     close (fd);
 }
 
-/*  Written aside, synced, then linked: whoever links first has made it, and nobody reads half of it. */
+/*  Written aside, synced, then linked: whoever links first has made it, and nobody reads half of
+ *  it. */
 static int make_layout (const char *path, uint32_t shard_count)
 {
     char aside[PATH_MAX];

@@ -1,6 +1,6 @@
-/*  worker_partitions: partitions that the source does not have any more: what the shards know of them is kept apart
- *  from their vectors, so that neither commits nor announcements grow with every file that ever was; and comes
- *  back with them.
+/*  worker_partitions: partitions that the source does not have any more: what the shards know of
+ *  them is kept apart from their vectors, so that neither commits nor announcements grow with every
+ *  file that ever was; and comes back with them.
  */
 #include "common/worker_parts.h"
 

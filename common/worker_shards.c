@@ -49,7 +49,8 @@ static void end (worker_t *self, int code, const char *reason)
 
 /*  ---- taken and given back ---- */
 
-/*  For the sum that `hotpath run --once` prints: what the shard had counted when it came and when it went. */
+/*  For the sum that `hotpath run --once` prints: what the shard had counted when it came and
+ *  when it went. */
 static void say_counts (worker_t *self, const char *verb, const shard_t *shard)
 {
     char line[256];
@@ -156,7 +157,8 @@ static void finish_drop (worker_t *self, uint32_t number)
     self->announce_now = true;
 }
 
-/*  Nothing of it is written or sent from now on; it goes as soon as no commit of it is under way. */
+/*  Nothing of it is written or sent from now on; it goes as soon as no commit of it is under
+ *  way. */
 static void drop (worker_t *self, shard_t *shard, const char *reason)
 {
     if (shard->dropped)
@@ -194,7 +196,8 @@ bool worker_shard_is_behind (const worker_t *self, const shard_t *shard)
     return shard_is_behind (shard, is_listed, self->watermark);
 }
 
-/*  Where the least of the other shards of the stage stands: all of them read the same partitions. */
+/*  Where the least of the other shards of the stage stands: all of them read the same
+ *  partitions. */
 static void find_reach (const worker_t *self, shard_t *shard)
 {
     for (uint32_t i = 0; i < self->layout.shard_count; i++) {
@@ -211,7 +214,8 @@ static void find_reach (const worker_t *self, shard_t *shard)
     }
 }
 
-/*  Partitions that the source does not have any more cannot be read again: what they had in store is missing. */
+/*  Partitions that the source does not have any more cannot be read again: what they had in
+ *  store is missing. */
 static void miss_unlisted (const worker_t *self, shard_t *shard)
 {
     for (uint32_t i = 0; i < shard->reach.count; i++) {
@@ -255,7 +259,8 @@ void worker_judge_rebuilt (worker_t *self)
     }
 }
 
-/*  It has reached where it stood, and its windows are new again: the newest is sent once more, as such. */
+/*  It has reached where it stood, and its windows are new again: the newest is sent once more,
+ *  as such. */
 void worker_catch_up (worker_t *self, int64_t now_ms)
 {
     for (uint32_t i = 0; i < self->layout.shard_count; i++) {
@@ -316,7 +321,8 @@ static bool is_commit_due (const shard_t *shard, int64_t now_ms)
     return (last && !shard_is_stuck (shard)) || now_ms >= shard->next_commit_ms;
 }
 
-/*  May shards be closed now, or do others move, or have just moved? A drain that takes long takes all at once. */
+/*  May shards be closed now, or do others move, or have just moved? A drain that takes long
+ *  takes all at once. */
 static bool may_close (const worker_t *self, int64_t now_ms)
 {
     for (uint32_t i = 0; i < self->layout.shard_count; i++) {
@@ -330,9 +336,10 @@ static bool may_close (const worker_t *self, int64_t now_ms)
            (self->draining && now_ms - self->drain_ms > WORKER_DRAIN_MS / 2);
 }
 
-/*  Shards that leave are committed once while they still take events, then closed together and committed again:
- *  the second time there is little, and the events of all partitions wait no longer than for that, and until the
- *  new owner has read the state: where there is much of it, some shards go after the others. */
+/*  Shards that leave are committed once while they still take events, then closed together and
+ *  committed again: the second time there is little, and the events of all partitions wait no
+ *  longer than for that, and until the new owner has read the state: where there is much of it,
+ *  some shards go after the others. */
 static void close_leaving (worker_t *self, int64_t now_ms)
 {
     size_t bytes = 0;

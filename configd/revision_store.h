@@ -1,7 +1,7 @@
 /*  revision_store: revisions that never go back: per (tenant, scenario) the number, the effective
  *  config, whether it was active and whether it ran by default, with the era (when this record was
- *  begun), in STATE/configd, stored as a shard is (shard_store: one transaction a commit, checksums).
- *  A lock keeps a second configd out. One thread.
+ *  begun), in STATE/configd, stored as a shard is (shard_store: one transaction a commit,
+ *  checksums). A lock keeps a second configd out. One thread.
  *
  *  A record that is broken is set aside and another begun: its era is greater, so that what is
  *  computed by it replaces what was.
@@ -24,9 +24,9 @@ typedef struct {
     bool by_default; /* that is all defaults, since no document was ever valid */
 } revision_t;
 
-/*  Opens STATE/configd (made with its parents). A new record's era is at least `wall_ms`. NULL with a
- *  line in `error` and a sysexits code in *code otherwise: 73 cannot be made or locked, 75 no room or
- *  not readable now, 78 of another format. */
+/*  Opens STATE/configd (made with its parents). A new record's era is at least `wall_ms`. NULL
+ *  with a line in `error` and a sysexits code in *code otherwise: 73 cannot be made or locked,
+ *  75 no room or not readable now, 78 of another format. */
 revision_store_t *revision_store_open (const char *state, int64_t wall_ms, int *code, char *error,
                                        size_t error_size);
 void revision_store_close (revision_store_t **self_p);

@@ -14,8 +14,8 @@
 #include "common/state_layout.h"
 #include "ctl/run_plan.h"
 
-/*  Opens and locks STATE/run.lock; -1 with errno (EWOULDBLOCK: another run has it, whose process id is then in
- * `holder`). */
+/*  Opens and locks STATE/run.lock; -1 with errno (EWOULDBLOCK: another run has it, whose process
+ *  id is then in `holder`). */
 static int lock_file (const char *state, char holder[32])
 {
     char path[PATH_MAX];

@@ -1,5 +1,5 @@
-/*  A wall clock that is off, for a process that is started with it in LD_PRELOAD: by so many ms as stand in the
- *  file that FAULTY_CLOCK_FILE names when it starts; its next life may have another.
+/*  A wall clock that is off, for a process that is started with it in LD_PRELOAD: by so many ms as
+ *  stand in the file that FAULTY_CLOCK_FILE names when it starts; its next life may have another.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>

@@ -1,5 +1,5 @@
-/*  file_dead_letters, on disk: every letter is a line of the file that has the name, also when that was removed,
- *  moved away, or ends in half a line.
+/*  file_dead_letters, on disk: every letter is a line of the file that has the name, also when that
+ *  was removed, moved away, or ends in half a line.
  */
 #include <setjmp.h>
 #include <stdarg.h>

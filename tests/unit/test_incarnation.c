@@ -40,8 +40,8 @@ static void verdicts (void **state)
     }
 }
 
-/*  A process is started anew with its clock an hour back while frames of its former life still come out of
- *  a queue: the former life is never taken up again once the new one was heard. */
+/*  A process is started anew with its clock an hour back while frames of its former life still
+ *  come out of a queue: the former life is never taken up again once the new one was heard. */
 static void set_back (void **state)
 {
     (void)state;

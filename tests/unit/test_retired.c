@@ -1,4 +1,5 @@
-/*  retired: entries of partitions that are gone come back as they were, also from the store, and are bounded. */
+/*  retired: entries of partitions that are gone come back as they were, also from the store, and
+ *  are bounded. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

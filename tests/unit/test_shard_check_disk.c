@@ -1,5 +1,5 @@
-/*  shard_check, on disk: whatever became of a store's bytes, a process of its own finds out, and this one never
- *  reads records that were not written; what is broken is set aside.
+/*  shard_check, on disk: whatever became of a store's bytes, a process of its own finds out, and
+ *  this one never reads records that were not written; what is broken is set aside.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -174,8 +174,9 @@ static void damaged (void **state)
     free (good.bytes);
 }
 
-/*  Damage at random: what is called good is what one of the two commits wrote. (The pages at which LMDB begins are
- *  two, each with its commit: without the newer one the older holds, all of it.) */
+/*  Damage at random: what is called good is what one of the two commits wrote. (The pages at
+ *  which LMDB begins are two, each with its commit: without the newer one the older holds, all
+ *  of it.) */
 static void damaged_at_random (void **state)
 {
     enum { ROUNDS = 400 };

@@ -1,5 +1,5 @@
-/*  shard, on disk: what is committed is there again; what fails keeps everything and no more than that; what is
- *  broken is set aside and begun anew. The stage is one that counts keys.
+/*  shard, on disk: what is committed is there again; what fails keeps everything and no more than
+ *  that; what is broken is set aside and begun anew. The stage is one that counts keys.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -312,7 +312,8 @@ static void put (world_t *world, const char *key, size_t key_size, const void *v
     shard_store_close (&store);
 }
 
-/*  Records that have their checksum, and cannot be read all the same; and bytes that are not what was written. */
+/*  Records that have their checksum, and cannot be read all the same; and bytes that are not
+ *  what was written. */
 static void broken (void **state)
 {
     world_t *world = *state;

@@ -1,5 +1,5 @@
-/*  share_plan: who should hold how many; and that workers which follow it, each by what it sees of the others a
- *  while ago, come to fair shares with no move that is not needed.
+/*  share_plan: who should hold how many; and that workers which follow it, each by what it sees of
+ *  the others a while ago, come to fair shares with no move that is not needed.
  */
 #include <setjmp.h>
 #include <stdarg.h>
