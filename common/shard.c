@@ -156,32 +156,15 @@ static void forget (shard_t *self)
     vector_free (&self->reach);
 }
 
-/*  Opens the store; a process of its own reads it first where it looks as if that could end a
- *  process. */
-static shard_fault_t open_store (shard_t *self, const shard_options_t *options, char *error,
-                                 size_t error_size)
-{
-    shard_fault_t fault = SHARD_FAULT_NONE;
-    bool verify = options->careful || self->suspect;
-    for (int tries = 0; tries < 2; tries++) {
-        if (verify)
-            fault = shard_check_verify (self->folder, options->progress, options->arg, error, error_size);
-        if (!fault)
-            self->store = shard_store_open (self->folder, options->bytes_max, &fault, error, error_size);
-        if (fault || verify || !shard_store_is_short (self->store))
-            break;
-        shard_store_close (&self->store);
-        verify = true;
-    }
-    return fault;
-}
-
 static shard_fault_t fill (shard_t *self, const shard_options_t *options, char *error,
                            size_t error_size)
 {
     loading_t loading = {self, options, 0};
+    const shard_check_options_t how = {options->bytes_max, options->careful, options->progress,
+                                       options->arg};
+    shard_fault_t fault;
     self->trouble[0] = '\0';
-    shard_fault_t fault = open_store (self, options, error, error_size);
+    self->store = shard_check_open (self->folder, &how, &fault, error, error_size);
     if (!fault)
         fault = take_epoch (self, options, error, error_size);
     if (!fault)

@@ -157,6 +157,23 @@ shard_fault_t shard_check_verify (const char *folder, void (*progress) (void *ar
     return fault;
 }
 
+shard_store_t *shard_check_open (const char *folder, const shard_check_options_t *options,
+                                 shard_fault_t *fault, char *error, size_t error_size)
+{
+    bool verify = options->careful || shard_check_is_suspect (folder);
+    for (;; verify = true) {
+        *fault = SHARD_FAULT_NONE;
+        if (verify)
+            *fault = shard_check_verify (folder, options->progress, options->arg, error, error_size);
+        if (*fault)
+            return NULL;
+        shard_store_t *store =
+            shard_store_open (folder, options->bytes_max, verify, fault, error, error_size);
+        if (verify || *fault != SHARD_FAULT_SHORT)
+            return store;
+    }
+}
+
 /*  ---- setting aside ---- */
 
 static int newest_first (const void *a, const void *b)

@@ -38,6 +38,18 @@ bool shard_check_is_suspect (const char *folder);
 shard_fault_t shard_check_verify (const char *folder, void (*progress) (void *arg), void *arg,
                                   char *error, size_t error_size);
 
+typedef struct {
+    size_t bytes_max;
+    bool careful; /* verify it in any case */
+    void (*progress) (void *arg);
+    void *arg;
+} shard_check_options_t;
+
+/*  Opens a store, verified before where it is under suspicion, or looks as if reading it could end this
+ *  process. NULL with *fault and a sentence in error. */
+shard_store_t *shard_check_open (const char *folder, const shard_check_options_t *options,
+                                 shard_fault_t *fault, char *error, size_t error_size);
+
 /*  Renames data.mdb, and removes the mark and what was set aside before the newest few. 0 with
  *  its new path in `aside`, or -1 with errno. */
 int shard_check_set_aside (const char *folder, int64_t wall_ms, char *aside, size_t aside_size);

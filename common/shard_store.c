@@ -248,7 +248,7 @@ static shard_fault_t read_format (shard_store_t *self, char *error, size_t error
     return SHARD_FAULT_FORMAT;
 }
 
-shard_fault_t shard_store_begin (shard_store_t *self, char *error, size_t error_size)
+shard_fault_t shard_store_begin (shard_store_t *self, bool trusted, char *error, size_t error_size)
 {
     struct stat found;
     bool there = stat (self->path, &found) == 0;
@@ -268,15 +268,19 @@ shard_fault_t shard_store_begin (shard_store_t *self, char *error, size_t error_
         return shard_store_explain (self, "open", code, error, error_size);
     if (!there)
         sync_folder (self->folder);
+    if (self->is_short && !trusted) {
+        snprintf (error, error_size, "%s is shorter than its pages", self->path);
+        return SHARD_FAULT_SHORT;
+    }
     return read_format (self, error, error_size);
 }
 
-shard_store_t *shard_store_open (const char *folder, size_t bytes_max, shard_fault_t *fault,
-                                 char *error, size_t error_size)
+shard_store_t *shard_store_open (const char *folder, size_t bytes_max, bool trusted,
+                                 shard_fault_t *fault, char *error, size_t error_size)
 {
     shard_store_t *self = shard_store_make (folder, bytes_max);
     crash_mark_begin (self->mark);
-    *fault = shard_store_begin (self, error, error_size);
+    *fault = shard_store_begin (self, trusted, error, error_size);
     crash_mark_end ();
     if (*fault)
         shard_store_close (&self);
@@ -286,11 +290,6 @@ shard_store_t *shard_store_open (const char *folder, size_t bytes_max, shard_fau
 uint64_t shard_store_epoch (const shard_store_t *self)
 {
     return self->epoch;
-}
-
-bool shard_store_is_short (const shard_store_t *self)
-{
-    return self->is_short;
 }
 
 size_t shard_store_bytes (const shard_store_t *self)

@@ -29,6 +29,8 @@ typedef enum {
     SHARD_FAULT_GONE,   /* the file is not in its place any more: removed, or replaced by another */
     SHARD_FAULT_BROKEN, /* what is stored is not what was written */
     SHARD_FAULT_FORMAT, /* written in another format */
+    SHARD_FAULT_SHORT,  /* the file is shorter than its pages: some at its end were never written, which is no
+                         * fault; or somebody cut it, and reading would end this process */
 } shard_fault_t;
 
 enum {
@@ -39,9 +41,10 @@ enum {
 #define SHARD_STORE_BYTES_MAX ((size_t) 1 << 40) /* bound, where none is given */
 
 /*  Opens (makes) the store in an existing folder; it grows to at most bytes_max. NULL with
- *  *fault and a sentence in error. */
-shard_store_t *shard_store_open (const char *folder, size_t bytes_max, shard_fault_t *fault, char *error,
-                                 size_t error_size);
+ *  *fault and a sentence in error. `trusted`: it was verified: one that is SHORT is read all the
+ *  same (shard_check_open does both). */
+shard_store_t *shard_store_open (const char *folder, size_t bytes_max, bool trusted,
+                                 shard_fault_t *fault, char *error, size_t error_size);
 void shard_store_close (shard_store_t **self_p);
 
 /*  Calls back with each record in order of keys (borrowed for the call); another answer than
@@ -53,9 +56,6 @@ shard_fault_t shard_store_load (shard_store_t *self,
 
 /*  Epoch of the last commit, or 0: nothing was ever committed. */
 uint64_t shard_store_epoch (const shard_store_t *self);
-/*  Is the file shorter than its pages? It may be: pages at its end that were never written. Or
- *  somebody cut it, and reading would end this process: to be verified before it is loaded. */
-bool shard_store_is_short (const shard_store_t *self);
 /*  Size of the file, or 0. From any thread. */
 size_t shard_store_bytes (const shard_store_t *self);
 /*  Is the file still where it was opened? From any thread. */

@@ -86,7 +86,7 @@ shard_fault_t shard_store_examine (const char *folder, char *error, size_t error
     MDB_txn *txn = NULL;
     shard_fault_t refused = SHARD_FAULT_NONE, fault;
     shard_store_t *self = shard_store_make (folder, SHARD_STORE_BYTES_MAX);
-    fault = shard_store_begin (self, error, error_size);
+    fault = shard_store_begin (self, true, error, error_size);
     if (!fault) {
         int code = mdb_txn_begin (self->env, NULL, MDB_RDONLY, &txn);
         if (!code)

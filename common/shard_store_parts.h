@@ -41,7 +41,7 @@ shard_fault_t shard_store_explain (const shard_store_t *self, const char *verb, 
 
 /*  shard_store.c */
 shard_store_t *shard_store_make (const char *folder, size_t bytes_max);
-shard_fault_t shard_store_begin (shard_store_t *self, char *error, size_t error_size);
+shard_fault_t shard_store_begin (shard_store_t *self, bool trusted, char *error, size_t error_size);
 /*  Every record, checked, and as many as there should be. *refused: the callback's answer. */
 int shard_store_walk (shard_store_t *self, MDB_txn *txn, shard_store_record_t *record, void *arg,
                       shard_fault_t *refused);

@@ -79,15 +79,10 @@ static shard_fault_t read_record (void *arg, const uint8_t *key, size_t key_size
 /*  Opens what is there, and reads all of it once. */
 static shard_fault_t open_store (revision_store_t *self, char *error, size_t error_size)
 {
-    shard_fault_t fault = SHARD_FAULT_NONE;
+    const shard_check_options_t how = {.bytes_max = STORE_BYTES_MAX};
+    shard_fault_t fault;
     self->era = 0;
-    if (shard_check_is_suspect (self->folder))
-        fault = shard_check_verify (self->folder, NULL, NULL, error, error_size);
-    if (!fault)
-        self->store =
-            shard_store_open (self->folder, STORE_BYTES_MAX, &fault, error, error_size);
-    if (!fault && shard_store_is_short (self->store))
-        fault = shard_check_verify (self->folder, NULL, NULL, error, error_size);
+    self->store = shard_check_open (self->folder, &how, &fault, error, error_size);
     if (!fault) {
         *error = '\0';
         fault = shard_store_load (self->store, read_record, self, error, error_size);

@@ -42,7 +42,7 @@ static uint64_t read_all (const char *folder, shard_fault_t *fault)
 {
     char error[512];
     uint64_t hash = 1;
-    shard_store_t *store = shard_store_open (folder, bound, fault, error, sizeof error);
+    shard_store_t *store = shard_store_open (folder, bound, true, fault, error, sizeof error);
     if (store)
         *fault = shard_store_load (store, add_hash, &hash, error, sizeof error);
     shard_store_close (&store);
@@ -64,7 +64,7 @@ static void make_store (const char *folder, uint64_t commits, uint64_t hashes[2]
     char error[512];
     shard_fault_t fault;
     change_set_t changes = {0};
-    shard_store_t *store = shard_store_open (folder, bound, &fault, error, sizeof error);
+    shard_store_t *store = shard_store_open (folder, bound, true, &fault, error, sizeof error);
     for (uint64_t epoch = 1; epoch <= commits; epoch++) {
         put_some (&changes, 0, 1500, (char)epoch);
         change_set_delete_range (&changes, "c000700", 7, "c000800", 7);
@@ -253,7 +253,7 @@ static int die_at_work (const char *folder, int by)
         path_of (path, folder, "data.mdb");
         if (by == SIGBUS) {
             truncate (path, 3 * 4096);
-            shard_store_t *store = shard_store_open (folder, bound, &fault, error, sizeof error);
+            shard_store_t *store = shard_store_open (folder, bound, true, &fault, error, sizeof error);
             uint64_t hash = 0;
             if (store)
                 shard_store_load (store, add_hash, &hash, error, sizeof error);

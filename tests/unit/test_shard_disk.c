@@ -304,7 +304,7 @@ static void put (world_t *world, const char *key, size_t key_size, const void *v
     shard_fault_t fault;
     change_set_t changes = {0};
     shard_store_t *store =
-        shard_store_open (world->shard_folder, SHARD_STORE_BYTES_MAX, &fault, error, sizeof error);
+        shard_store_open (world->shard_folder, SHARD_STORE_BYTES_MAX, false, &fault, error, sizeof error);
     change_set_put (&changes, key, key_size, value, size);
     uint64_t epoch = shard_store_epoch (store);
     assert_int_equal (shard_store_commit (store, &changes, epoch, error, sizeof error), 0);
