@@ -49,6 +49,13 @@ void change_set_append (change_set_t *self, change_set_t *other)
     change_set_clear (other);
 }
 
+void change_set_cut (change_set_t *self, size_t size, size_t count)
+{
+    CHECK (size <= self->log.size && count <= self->count);
+    self->log.size = size;
+    self->count = count;
+}
+
 void change_set_clear (change_set_t *self)
 {
     buffer_clear (&self->log);

@@ -27,6 +27,8 @@ void change_set_delete_range (change_set_t *self, const void *from, size_t from_
                               size_t to_size);
 /*  Moves all of `other` behind all of self; other is empty afterwards. */
 void change_set_append (change_set_t *self, change_set_t *other);
+/*  Takes the last entries back: what was put since `size` and `count` were those of self. */
+void change_set_cut (change_set_t *self, size_t size, size_t count);
 void change_set_clear (change_set_t *self);
 void change_set_free (change_set_t *self);
 

@@ -39,7 +39,7 @@ static void *run (void *arg)
         pthread_mutex_unlock (&self->mutex);
         commit_job_t *job = node->job;
         int64_t started_ms = clock_ms ();
-        job->outcome =
+        job->fault =
             shard_store_commit (job->store, &job->changes, job->epoch, job->error, sizeof job->error);
         job->took_ms = clock_ms () - started_ms;
         pthread_mutex_lock (&self->mutex);

@@ -6,7 +6,6 @@
 
 #include <stdint.h>
 #include "common/change_set.h"
-#include "common/outcome.h"
 #include "common/shard_store.h"
 #include "common/vector.h"
 
@@ -14,9 +13,10 @@ typedef struct {
     void *owner;          /* the caller's, untouched */
     shard_store_t *store; /* borrowed */
     change_set_t changes;
+    size_t head_at, head_count; /* where in changes the shard's head begins */
     uint64_t epoch;
     vector_t vector;      /* that the changes make durable */
-    outcome_t outcome;    /* filled by the thread, as the rest */
+    shard_fault_t fault;  /* filled by the thread, as the rest */
     int64_t took_ms;
     char error[256];
 } commit_job_t;

@@ -72,21 +72,29 @@ static void add (settings_list_t *list, const char *text)
     list->list[list->count++] = memory_copy_string (text, strlen (text));
 }
 
-static void add_addresses (settings_list_t *list, const char *endpoint)
+static bool does_not_exist (int code)
+{
+    return code == EAI_NONAME || code == EAI_NODATA;
+}
+
+/*  False: it cannot be looked up now. */
+static bool add_addresses (settings_list_t *list, const char *endpoint)
 {
     char host[256], text[ENDPOINT_BYTES_MAX], address[NI_MAXHOST];
     const char *port = strrchr (endpoint, ':');
     size_t size = (size_t) (port - (endpoint + 6));
     if (size >= sizeof host)
-        return;
+        return true;
     memcpy (host, endpoint + 6, size);
     host[size] = '\0';
     /* IPv6 only where there is no IPv4: a process with both must not count as two. */
     struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM}, *found = NULL;
-    if (getaddrinfo (host, NULL, &hints, &found) != 0) {
+    int first = getaddrinfo (host, NULL, &hints, &found);
+    if (first != 0) {
         hints.ai_family = AF_INET6;
-        if (getaddrinfo (host, NULL, &hints, &found) != 0)
-            return;
+        int second = getaddrinfo (host, NULL, &hints, &found);
+        if (second != 0)
+            return does_not_exist (first) && does_not_exist (second);
     }
     for (struct addrinfo *at = found; at; at = at->ai_next) {
         if (getnameinfo (at->ai_addr, at->ai_addrlen, address, sizeof address, NULL, 0,
@@ -97,6 +105,7 @@ static void add_addresses (settings_list_t *list, const char *endpoint)
         add (list, text);
     }
     freeaddrinfo (found);
+    return true;
 }
 
 static int by_text (const void *a, const void *b)
@@ -118,12 +127,21 @@ static void sort (settings_list_t *list)
         qsort (list->list, list->count, sizeof *list->list, by_text);
 }
 
-settings_list_t endpoint_resolve (const settings_list_t *names)
+bool endpoint_any_name (const settings_list_t *names)
+{
+    bool any = false;
+    for (size_t i = 0; i < names->count; i++)
+        any |= has_name (names->list[i]);
+    return any;
+}
+
+settings_list_t endpoint_resolve (const settings_list_t *names, bool *failed)
 {
     settings_list_t list = {0};
+    *failed = false;
     for (size_t i = 0; i < names->count; i++) {
         if (has_name (names->list[i]))
-            add_addresses (&list, names->list[i]);
+            *failed |= !add_addresses (&list, names->list[i]);
         else
             add (&list, names->list[i]);
     }

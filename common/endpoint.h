@@ -25,9 +25,12 @@ void endpoint_beside (const char *endpoint, const char *suffix, char *beside);
 void endpoint_process_name (const char *kind, char *name, size_t size);
 
 /*  Every address that the endpoints of `names` stand for now: tcp://NAME:PORT once per IPv4 address
- *  of NAME (IPv6 where it has none), sorted and distinct; others as they are. A name that does not resolve gives nothing (it may
- *  later). The caller empties the list with endpoint_list_free. Looks up DNS: may take a while. */
-settings_list_t endpoint_resolve (const settings_list_t *names);
+ *  of NAME (IPv6 where it has none), sorted and distinct; others as they are. A name that does not exist gives
+ *  nothing (it may later); one that cannot be looked up now neither, and *failed is set. The caller empties the
+ *  list with endpoint_list_free. Looks up DNS: may take a while (resolver.h). */
+settings_list_t endpoint_resolve (const settings_list_t *names, bool *failed);
+/*  Is any of them a name, that DNS is asked for? */
+bool endpoint_any_name (const settings_list_t *names);
 /*  As endpoint_resolve, for lists that are read once and whose order must be the same in every process: a
  *  name of one address, or of none yet, stays a name, which ZeroMQ looks up again at each connection. So a
  *  peer may come back at another address (a container made anew), and the order is that of the names. */

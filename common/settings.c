@@ -62,6 +62,20 @@ static int parse_duration (const char *text, int64_t *ms)
     return -1;
 }
 
+static int parse_bytes (const char *text, int64_t *bytes)
+{
+    static const char units[] = "KMGT";
+    char *end;
+    errno = 0;
+    long long value = strtoll (text, &end, 10);
+    const char *unit = *end ? strchr (units, toupper ((unsigned char) *end)) : NULL;
+    int shift = unit ? 10 * (int) (unit - units + 1) : 0;
+    if (errno || end == text || value < 0 || (*end && (!unit || end[1])) || value > INT64_MAX >> shift)
+        return -1;
+    *bytes = (int64_t) value << shift;
+    return 0;
+}
+
 static void list_add (settings_list_t *list, const char *text, size_t size)
 {
     list->list = memory_resize (list->list, (list->count + 1) * sizeof *list->list);
@@ -114,6 +128,9 @@ static void set_number (const setting_t *setting, int64_t *field, const char *te
         if (parse_duration (text, &value) != 0)
             settings_fail (EX_USAGE, "%s: '%s' is not a duration (such as 250ms, 5s, 10m, 2h)", from,
                            text);
+    } else if (setting->type == SETTING_BYTES) {
+        if (parse_bytes (text, &value) != 0)
+            settings_fail (EX_USAGE, "%s: '%s' is not a number of bytes (such as 64M, 2G, 1T)", from, text);
     } else {
         char *end;
         errno = 0;
@@ -122,7 +139,9 @@ static void set_number (const setting_t *setting, int64_t *field, const char *te
             settings_fail (EX_USAGE, "%s: '%s' is not a whole number", from, text);
     }
     int64_t most = setting->most || setting->least ? setting->most : INT64_MAX;
-    const char *unit = setting->type == SETTING_DURATION ? " ms" : "";
+    const char *unit = setting->type == SETTING_DURATION ? " ms"
+                       : setting->type == SETTING_BYTES  ? " bytes"
+                                                         : "";
     if (value < setting->least || value > most)
         settings_fail (EX_USAGE, "%s: %lld%s is outside %lld .. %lld%s", from, (long long) value, unit,
                        (long long) setting->least, (long long) most, unit);

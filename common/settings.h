@@ -18,6 +18,7 @@ typedef enum {
     SETTING_FLAG,     /* bool: --name, --no-name, or --name=true|false|on|off */
     SETTING_INTEGER,  /* int64_t within least .. most */
     SETTING_DURATION, /* int64_t ms: "250ms" "5s" "10m" "2h"; a bare number is seconds */
+    SETTING_BYTES,    /* int64_t bytes: "64M" "2G" "1T" (powers of 1024); a bare number is bytes */
     SETTING_CHOICE,   /* char *: one of `choices` ("a|b|c") */
 } setting_type_t;
 
@@ -33,7 +34,7 @@ typedef struct {
     const char *otherwise;/* default, written as on the command line; NULL: absent, false or 0 */
     const char *value;    /* what the help calls the value: "ENDPOINT,…" */
     const char *help;     /* one sentence */
-    int64_t least, most;  /* of integers and of durations in ms; both 0: no limit but >= 0 */
+    int64_t least, most;  /* of integers, of durations in ms, of bytes; both 0: no limit but >= 0 */
     const char *choices;
     char letter;          /* a short flag such as 'X', or 0 */
     bool secret;          /* never on the command line: only its environment variable or its --name-file */

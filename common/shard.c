@@ -1,31 +1,37 @@
 #include "common/shard.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/check.h"
 #include "common/log.h"
 #include "common/memory.h"
 #include "common/pack.h"
+#include "common/shard_check.h"
+#include "common/state_clock.h"
 
-enum { COMMIT_REST_FACTOR = 10, COMMIT_RETRY_MS = 1000, HEAD_FORMAT = 1 };
+enum {
+    COMMIT_REST_FACTOR = 10,
+    COMMIT_RETRY_MS = 1000,
+    TROUBLE_SAY_MS = 30000,
+    HEAD_FORMAT = 2, /* 1 had no reach */
+    PROGRESS_RECORDS = 16384,
+    PATH_BYTES_MAX = 4096,
+};
 
 /*  The record of everything that is not the stage's: vector by name, watermark, counters. */
 static const uint8_t head_key[] = {'h'};
 
-static void write_head (const shard_t *self, buffer_t *value)
+static void write_vector (const shard_t *self, buffer_t *value, const vector_t *vector)
 {
     uint32_t present = 0;
-    for (uint32_t i = 0; i < self->applied.count; i++)
-        present += self->applied.entries[i].next != VECTOR_ABSENT;
-    pack_uint (value, HEAD_FORMAT);
-    pack_int (value, self->watermark_ms);
-    pack_int (value, self->exact_from_ms);
-    pack_uint (value, self->counts.counted);
-    pack_uint (value, self->counts.late);
-    pack_uint (value, self->counts.skipped);
+    for (uint32_t i = 0; i < vector->count; i++)
+        present += vector->entries[i].next != VECTOR_ABSENT;
     pack_uint (value, present);
-    for (uint32_t i = 0; i < self->applied.count; i++) {
-        vector_entry_t entry = self->applied.entries[i];
+    for (uint32_t i = 0; i < vector->count; i++) {
+        vector_entry_t entry = vector->entries[i];
         if (entry.next == VECTOR_ABSENT)
             continue;
         pack_span (value, partition_names_get (self->partitions, i));
@@ -34,80 +40,197 @@ static void write_head (const shard_t *self, buffer_t *value)
     }
 }
 
-static int read_head (shard_t *self, const uint8_t *value, size_t value_size)
+static void read_vector (shard_t *self, cursor_t *cursor, vector_t *vector)
+{
+    uint64_t present = cursor_uint (cursor);
+    for (uint64_t i = 0; i < present && !cursor->failed; i++) {
+        span_t name = cursor_span (cursor, SIZE_MAX);
+        vector_entry_t entry = {cursor_int (cursor), 0};
+        entry.greatest_ms = cursor_int (cursor);
+        if (!cursor->failed)
+            vector_set (vector, partition_names_intern (self->partitions, name), entry);
+    }
+}
+
+static void write_head (const shard_t *self, buffer_t *value)
+{
+    pack_uint (value, HEAD_FORMAT);
+    pack_int (value, self->watermark_ms);
+    pack_int (value, self->exact_from_ms);
+    pack_int (value, self->past_ms);
+    pack_uint (value, self->counts.counted);
+    pack_uint (value, self->counts.late);
+    pack_uint (value, self->counts.skipped);
+    write_vector (self, value, &self->applied);
+    write_vector (self, value, &self->reach);
+}
+
+static shard_fault_t read_head (shard_t *self, const uint8_t *value, size_t value_size)
 {
     cursor_t cursor = cursor_of (value, value_size);
-    if (cursor_uint (&cursor) != HEAD_FORMAT)
-        return -1;
+    uint64_t format = cursor_uint (&cursor);
+    if (!cursor.failed && format != HEAD_FORMAT) {
+        snprintf (self->trouble, sizeof self->trouble,
+                  "the shard's head is of format %llu, this program knows %d: run the %s version, or move "
+                  "its data.mdb away: the shard is then rebuilt from the source",
+                  (unsigned long long) format, HEAD_FORMAT, format < HEAD_FORMAT ? "older" : "newer");
+        return SHARD_FAULT_FORMAT;
+    }
     self->watermark_ms = cursor_int (&cursor);
     self->exact_from_ms = cursor_int (&cursor);
+    self->past_ms = cursor_int (&cursor);
     self->counts.counted = cursor_uint (&cursor);
     self->counts.late = cursor_uint (&cursor);
     self->counts.skipped = cursor_uint (&cursor);
-    uint64_t present = cursor_uint (&cursor);
-    for (uint64_t i = 0; i < present && !cursor.failed; i++) {
-        span_t name = cursor_span (&cursor, SIZE_MAX);
-        vector_entry_t entry = {cursor_int (&cursor), 0};
-        entry.greatest_ms = cursor_int (&cursor);
-        if (!cursor.failed)
-            vector_set (&self->applied, partition_names_intern (self->partitions, name), entry);
-    }
-    return cursor_finished (&cursor) ? 0 : -1;
+    read_vector (self, &cursor, &self->applied);
+    read_vector (self, &cursor, &self->reach);
+    return cursor_finished (&cursor) ? SHARD_FAULT_NONE : SHARD_FAULT_BROKEN;
 }
 
-static int load_record (void *arg, const uint8_t *key, size_t key_size, const uint8_t *value,
-                        size_t value_size)
+typedef struct {
+    shard_t *shard;
+    const shard_options_t *options;
+    uint64_t records;
+} loading_t;
+
+static shard_fault_t load_record (void *arg, const uint8_t *key, size_t key_size,
+                                  const uint8_t *value, size_t value_size)
 {
-    shard_t *self = arg;
-    switch (key[0]) {
-    case 'h':
-        return read_head (self, value, value_size);
-    case 'o':
-        return owed_load (self->owed, key, key_size, value, value_size);
-    case 'c':
-        return self->stage->load (self->state, key, key_size, value, value_size);
-    default:
-        return -1;
+    loading_t *loading = arg;
+    shard_t *self = loading->shard;
+    int failed = -1;
+    if (++loading->records % PROGRESS_RECORDS == 0 && loading->options->progress)
+        loading->options->progress (loading->options->arg);
+    if (key[0] == 'h') {
+        shard_fault_t fault = read_head (self, value, value_size);
+        if (fault != SHARD_FAULT_BROKEN)
+            return fault;
+    } else if (key[0] == 'o') {
+        failed = owed_load (self->owed, key, key_size, value, value_size);
+    } else if (key[0] == 'r') {
+        failed = retired_load (self->retired, key, key_size, value, value_size);
+    } else if (key[0] == 'c') {
+        failed = self->stage->load (self->state, key, key_size, value, value_size);
     }
+    if (!failed)
+        return SHARD_FAULT_NONE;
+    snprintf (self->trouble, sizeof self->trouble, "a record of kind %02x, of %zu bytes, cannot be read",
+              key[0], value_size);
+    return SHARD_FAULT_BROKEN;
 }
+
+/*  ---- opening ---- */
 
 /*  The epoch is durable before anything bears it. */
-static int take_epoch (shard_t *self, int64_t wall_ms, char *error, size_t error_size)
+static shard_fault_t take_epoch (shard_t *self, const shard_options_t *options, char *error,
+                                 size_t error_size)
 {
     uint64_t stored = shard_store_epoch (self->store);
-    self->epoch = stored + 1 > (uint64_t) wall_ms ? stored + 1 : (uint64_t) wall_ms;
+    self->fresh = stored == 0;
+    self->epoch = state_clock_next (options->state, stored + 1, options->wall_ms);
     const change_set_t nothing = {0};
-    return shard_store_commit (self->store, &nothing, self->epoch, error, error_size) == OUTCOME_OK
-               ? 0
-               : -1;
+    return shard_store_commit (self->store, &nothing, self->epoch, error, error_size);
 }
 
-shard_t *shard_open (const stage_t *stage, const stage_context_t *context, uint32_t sink_count,
-                     partition_names_t *partitions, const char *folder, int64_t wall_ms,
-                     int64_t now_ms, char *error, size_t error_size)
+/*  An empty state, as before anything was loaded. */
+static void begin (shard_t *self, const shard_options_t *options)
 {
-    shard_t *self = memory_new (sizeof *self);
-    self->stage = stage;
-    self->number = context->shard;
-    self->partitions = partitions;
     self->watermark_ms = EVENT_TIME_NONE;
     self->exact_from_ms = EVENT_TIME_NONE;
-    self->owed = owed_new (sink_count);
-    stage_context_t own = *context;
+    self->past_ms = EVENT_TIME_NONE;
+    self->counts = (shard_counts_t){0};
+    self->owed = owed_new (options->sink_count);
+    self->retired = retired_new ();
+    stage_context_t own = *options->context;
     own.owed = self->owed;
-    self->state = stage->open (&own);
-    self->store = shard_store_open (folder, error, error_size);
-    if (!self->store || take_epoch (self, wall_ms, error, error_size) != 0 ||
-        shard_store_load (self->store, load_record, self, error, error_size) != 0) {
+    self->state = self->stage->open (&own);
+}
+
+static void forget (shard_t *self)
+{
+    self->stage->close (&self->state);
+    shard_store_close (&self->store);
+    owed_destroy (&self->owed);
+    retired_destroy (&self->retired);
+    vector_free (&self->applied);
+    vector_free (&self->reach);
+}
+
+static shard_fault_t fill (shard_t *self, const shard_options_t *options, char *error,
+                           size_t error_size)
+{
+    loading_t loading = {self, options, 0};
+    const shard_check_options_t how = {options->bytes_max, options->careful, options->progress,
+                                       options->arg};
+    shard_fault_t fault;
+    self->trouble[0] = '\0';
+    self->store = shard_check_open (self->folder, &how, &fault, error, error_size);
+    if (!fault)
+        fault = take_epoch (self, options, error, error_size);
+    if (!fault)
+        fault = shard_store_load (self->store, load_record, &loading, error, error_size);
+    if (fault && self->trouble[0])
+        snprintf (error, error_size, "%s/data.mdb: %s", self->folder, self->trouble);
+    self->trouble[0] = '\0';
+    return fault;
+}
+
+static shard_fault_t set_aside (shard_t *self, const shard_options_t *options, char *error,
+                                size_t error_size)
+{
+    char aside[PATH_BYTES_MAX];
+    if (shard_check_set_aside (self->folder, options->wall_ms, aside, sizeof aside) != 0) {
+        size_t size = strlen (error);
+        snprintf (error + size, error_size - size, "; and it cannot be set aside: %s", strerror (errno));
+        return SHARD_FAULT_ACCESS;
+    }
+    log_error ("the store of a shard is broken and was set aside: the shard is rebuilt from the oldest kept "
+               "offsets of the source",
+               F_STR ("reason", error), F_STR ("stage", self->stage->name),
+               F_INT ("shard", self->number), F_STR ("aside", aside));
+    self->rebuilt = true;
+    self->suspect = false;
+    return SHARD_FAULT_NONE;
+}
+
+shard_t *shard_open (const shard_options_t *options, shard_fault_t *fault, char *error,
+                     size_t error_size)
+{
+    shard_t *self = memory_new (sizeof *self);
+    self->stage = options->stage;
+    self->number = options->context->shard;
+    self->partitions = options->partitions;
+    self->folder = memory_copy_string (options->folder, strlen (options->folder));
+    self->suspect = shard_check_is_suspect (self->folder);
+    begin (self, options);
+    *fault = fill (self, options, error, error_size);
+    if (*fault == SHARD_FAULT_BROKEN) {
+        forget (self);
+        begin (self, options);
+        *fault = set_aside (self, options, error, error_size);
+        if (!*fault)
+            *fault = fill (self, options, error, error_size);
+    }
+    if (*fault) {
         shard_destroy (&self);
         return NULL;
     }
     vector_copy (&self->durable, &self->applied);
-    self->next_commit_ms = now_ms;
-    stage_time_t time = shard_time (self, now_ms);
-    stage->loaded (self->state, &time);
-    stage->refresh (self->state, &time, false);
+    self->next_commit_ms = options->now_ms;
+    stage_time_t time = shard_time (self, options->now_ms);
+    self->stage->loaded (self->state, &time);
+    self->stage->refresh (self->state, &time, false);
     return self;
+}
+
+bool shard_is_behind (const shard_t *self, bool (*is_listed) (const void *arg, uint32_t partition),
+                      const void *arg)
+{
+    for (uint32_t i = 0; i < self->reach.count && !self->finished; i++) {
+        if (self->reach.entries[i].next > vector_get (&self->applied, i).next && is_listed (arg, i))
+            return true;
+    }
+    return false;
 }
 
 void shard_destroy (shard_t **self_p)
@@ -116,22 +239,30 @@ void shard_destroy (shard_t **self_p)
     if (!self)
         return;
     CHECK (!self->committing);
-    self->stage->close (&self->state);
-    shard_store_close (&self->store);
-    owed_destroy (&self->owed);
-    vector_free (&self->applied);
+    forget (self);
     vector_free (&self->durable);
+    free (self->folder);
     change_set_free (&self->failed);
     free (self);
     *self_p = NULL;
 }
 
+/*  What is missing, or gone, had times as well: the last windows of all shards are the same
+ *  ones. */
+static int64_t greatest_ms (const shard_t *self)
+{
+    int64_t greatest = vector_greatest_ms (&self->applied), retired = retired_greatest_ms (self->retired);
+    greatest = retired > greatest ? retired : greatest;
+    return self->exact_from_ms > greatest ? self->exact_from_ms : greatest;
+}
+
 stage_time_t shard_time (const shard_t *self, int64_t now_ms)
 {
     return (stage_time_t){.watermark_ms = self->watermark_ms,
-                          .greatest_ms = vector_greatest_ms (&self->applied),
+                          .greatest_ms = greatest_ms (self),
                           .exact_from_ms = self->exact_from_ms,
-                          .now_ms = now_ms};
+                          .now_ms = now_ms,
+                          .past_ms = self->past_ms};
 }
 
 void shard_advance (shard_t *self, const watermark_t *watermark, bool once, int64_t now_ms)
@@ -177,15 +308,18 @@ commit_job_t *shard_collect (shard_t *self)
     self->failed = (change_set_t){0};
     self->stage->collect (self->state, &changes);
     owed_collect (self->owed, &changes);
+    retired_collect (self->retired, &changes);
     if (!self->changed && !changes.count) {
         change_set_free (&changes);
         return NULL;
     }
     buffer_t head = {0};
+    commit_job_t *job = memory_new (sizeof *job);
     write_head (self, &head);
+    job->head_at = changes.log.size;
+    job->head_count = changes.count;
     change_set_put (&changes, head_key, sizeof head_key, head.bytes, head.size);
     buffer_free (&head);
-    commit_job_t *job = memory_new (sizeof *job);
     job->owner = self;
     job->store = self->store;
     job->changes = changes;
@@ -196,25 +330,87 @@ commit_job_t *shard_collect (shard_t *self)
     return job;
 }
 
+bool shard_retire (shard_t *self, uint32_t partition)
+{
+    static const vector_entry_t absent = {VECTOR_ABSENT, EVENT_TIME_NONE};
+    vector_entry_t entry = vector_get (&self->applied, partition);
+    if (entry.next == VECTOR_ABSENT || self->committing ||
+        vector_get (&self->durable, partition).next != entry.next)
+        return false;
+    retired_put (self->retired, partition_names_get (self->partitions, partition), entry);
+    vector_set (&self->applied, partition, absent);
+    vector_set (&self->durable, partition, absent);
+    self->changed = true;
+    return true;
+}
+
+bool shard_revive (shard_t *self, uint32_t partition)
+{
+    vector_entry_t entry;
+    if (!retired_count (self->retired) || vector_get (&self->applied, partition).next != VECTOR_ABSENT ||
+        !retired_take (self->retired, partition_names_get (self->partitions, partition), &entry))
+        return false;
+    vector_set (&self->applied, partition, entry);
+    vector_set (&self->durable, partition, entry);
+    self->changed = true;
+    return true;
+}
+
+bool shard_is_stuck (const shard_t *self)
+{
+    return self->fault == SHARD_FAULT_ROOM || self->fault == SHARD_FAULT_ACCESS;
+}
+
+bool shard_is_lost (const shard_t *self)
+{
+    return self->fault && !shard_is_stuck (self);
+}
+
+static void commit_succeeded (shard_t *self, commit_job_t *job, int64_t interval_ms, int64_t now_ms)
+{
+    if (self->fault)
+        log_info ("commits again", F_STR ("stage", self->stage->name),
+                  F_INT ("shard", self->number));
+    self->fault = SHARD_FAULT_NONE;
+    self->trouble[0] = '\0';
+    if (self->suspect)
+        shard_check_clear (self->folder);
+    self->suspect = false;
+    vector_free (&self->durable);
+    self->durable = job->vector;
+    job->vector = (vector_t){0};
+    int64_t rest_ms = job->took_ms * COMMIT_REST_FACTOR;
+    self->next_commit_ms = now_ms + (rest_ms > interval_ms ? rest_ms : interval_ms);
+}
+
+/*  Said when it begins or changes, and now and then while it lasts. */
+static void say_trouble (shard_t *self, const commit_job_t *job, int64_t now_ms)
+{
+    if (self->fault == job->fault && strcmp (self->trouble, job->error) == 0 &&
+        now_ms - self->said_ms < TROUBLE_SAY_MS)
+        return;
+    self->said_ms = now_ms;
+    log_error ("a commit failed: the worker takes nothing more until it succeeds",
+               F_STR ("reason", job->error), F_STR ("stage", self->stage->name),
+               F_INT ("shard", self->number));
+}
+
 void shard_committed (shard_t *self, commit_job_t *job, int64_t interval_ms, int64_t now_ms)
 {
     self->committing = false;
-    if (job->outcome == OUTCOME_OK) {
-        if (self->storage_failed)
-            log_info ("commits again", F_STR ("stage", self->stage->name),
-                      F_INT ("shard", self->number));
-        self->storage_failed = false;
-        vector_free (&self->durable);
-        self->durable = job->vector;
-        job->vector = (vector_t){0};
-        int64_t rest_ms = job->took_ms * COMMIT_REST_FACTOR;
-        self->next_commit_ms = now_ms + (rest_ms > interval_ms ? rest_ms : interval_ms);
+    if (!job->fault) {
+        commit_succeeded (self, job, interval_ms, now_ms);
         return;
     }
-    log_error ("the shard stands still until its commit succeeds", F_STR ("reason", job->error),
-               F_STR ("stage", self->stage->name), F_INT ("shard", self->number));
-    self->storage_failed = true;
+    if (job->fault == SHARD_FAULT_ROOM || job->fault == SHARD_FAULT_ACCESS)
+        say_trouble (self, job, now_ms);
+    if (job->fault == SHARD_FAULT_BROKEN)
+        shard_check_suspect (self->folder);
+    self->fault = job->fault;
+    snprintf (self->trouble, sizeof self->trouble, "%s", job->error);
     self->changed = true;
+    /* The head is written anew by each try: kept, it would pile up as long as the disk is full. */
+    change_set_cut (&job->changes, job->head_at, job->head_count);
     change_set_append (&self->failed, &job->changes);
     self->next_commit_ms = now_ms + COMMIT_RETRY_MS;
 }

@@ -18,6 +18,7 @@
 #include "common/event.h"
 #include "common/live_scenario.h"
 #include "common/owed.h"
+#include "common/results.h"
 
 typedef enum { STAGE_SCORER, STAGE_PROFILER, STAGE_METRICS, STAGE_COUNT } stage_id_t;
 
@@ -59,7 +60,18 @@ typedef struct {
     int64_t exact_from_ms; /* of the whole shard: windows that begin before it may miss events;
                             * EVENT_TIME_NONE: none does */
     int64_t now_ms;        /* monotonic clock, for limits of rate only */
+    int64_t past_ms;       /* the shard is rebuilt, and windows that end by then were written before
+                            * (stage_revision); EVENT_TIME_NONE: it is not */
 } stage_time_t;
+
+/*  The revision that a window bears. One that a rebuilt shard computes again bears none: beside the parts of
+ *  other shards it counts as any, and alone it never replaces what all wrote together, by a config of any age. */
+static inline revision_t stage_revision (const stage_time_t *time, const live_scenario_t *scenario,
+                                         int64_t window_end_ms)
+{
+    return window_end_ms <= time->past_ms ? (revision_t){0}
+                                          : (revision_t){scenario->era, scenario->number};
+}
 
 typedef enum { APPLY_COUNTED, APPLY_LATE } apply_t;
 

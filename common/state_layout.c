@@ -4,11 +4,13 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 int state_layout_make_folder (const char *path)
@@ -39,13 +41,31 @@ static int read_layout (const char *path, uint32_t *format, state_layout_t *layo
                         &layout->shard_count, &layout->lineage);
     fclose (file);
     if (found != 3 || !layout->lineage) {
+        layout->lineage = 0;
         errno = EINVAL;
         return -1;
     }
     return 0;
 }
 
-/*  Written aside, synced, then linked: whoever links first has made it, and nobody reads half of it. */
+/*  A name is durable only with its folder: without it the shards would be of a lineage that
+ *  nobody knows. */
+static void sync_folder_of (const char *path)
+{
+    char folder[PATH_MAX];
+    snprintf (folder, sizeof folder, "%s", path);
+    char *slash = strrchr (folder, '/');
+    if (slash)
+        *slash = '\0';
+    int fd = slash ? open (folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    if (fd < 0)
+        return;
+    fsync (fd);
+    close (fd);
+}
+
+/*  Written aside, synced, then linked: whoever links first has made it, and nobody reads half of
+ *  it. */
 static int make_layout (const char *path, uint32_t shard_count)
 {
     char aside[PATH_MAX];
@@ -68,8 +88,20 @@ static int make_layout (const char *path, uint32_t shard_count)
         failed = 1;
     int reason = errno;
     unlink (aside);
+    if (!failed)
+        sync_folder_of (path);
     errno = reason;
     return failed ? -1 : 0;
+}
+
+static int refuse_format (const char *path, uint32_t format, char *error, size_t error_size)
+{
+    bool newer = format > STATE_LAYOUT_FORMAT;
+    snprintf (error, error_size,
+              "%s is of format %" PRIu32 ", this program knows %d: run the %s version, or begin with another "
+              "--state (all is then read again from the oldest kept offsets)",
+              path, format, STATE_LAYOUT_FORMAT, newer ? "newer" : "older");
+    return EX_CONFIG;
 }
 
 int state_layout_open (const char *folder, uint32_t shard_count, state_layout_t *layout, char *error,
@@ -78,32 +110,51 @@ int state_layout_open (const char *folder, uint32_t shard_count, state_layout_t 
     char path[PATH_MAX - 32];
     if (snprintf (path, sizeof path, "%s/layout", folder) >= (int) sizeof path) {
         snprintf (error, error_size, "the path of the state folder is too long");
-        return -1;
+        return EX_CONFIG;
     }
     uint32_t format = 0;
     if (state_layout_make_folder (folder) != 0 ||
         (access (path, F_OK) != 0 && make_layout (path, shard_count) != 0)) {
-        snprintf (error, error_size, "cannot make the state folder %s: %s", folder,
-                  strerror (errno));
-        return -1;
+        int reason = errno;
+        snprintf (error, error_size, "cannot make the state folder %s: %s", folder, strerror (reason));
+        return reason == ENOSPC || reason == EDQUOT ? EX_TEMPFAIL : EX_CANTCREAT;
     }
     if (read_layout (path, &format, layout) != 0) {
         snprintf (error, error_size, "cannot read %s: %s; restore it or begin with another --state",
                   path, strerror (errno));
-        return -1;
+        return EX_CONFIG;
     }
-    if (format > STATE_LAYOUT_FORMAT) {
-        snprintf (error, error_size,
-                  "%s is of format %" PRIu32 ", this program knows %d: run the newer version", path,
-                  format, STATE_LAYOUT_FORMAT);
-        return -1;
-    }
+    if (format != STATE_LAYOUT_FORMAT)
+        return refuse_format (path, format, error, error_size);
     if (layout->shard_count != shard_count) {
         snprintf (error, error_size,
                   "state folder %s has %" PRIu32 " shards, --shards is %" PRIu32
                   ": run with --shards %" PRIu32 " or begin with another --state",
                   folder, layout->shard_count, shard_count, layout->shard_count);
-        return -1;
+        return EX_CONFIG;
     }
     return 0;
+}
+
+int state_layout_check (const char *folder, const state_layout_t *layout, char *error, size_t error_size)
+{
+    char path[PATH_MAX];
+    uint32_t format = 0;
+    state_layout_t found = {0};
+    snprintf (path, sizeof path, "%s/layout", folder);
+    if (read_layout (path, &format, &found) != 0 && (errno == ENOENT || errno == ENOTDIR)) {
+        snprintf (error, error_size,
+                  "the state folder %s was removed while this ran (%s is gone): started again, all is read "
+                  "from the oldest kept offsets",
+                  folder, path);
+        return -1;
+    }
+    /* What cannot be read just now (no descriptor, an error of the disk) says nothing. */
+    if (!found.lineage || found.lineage == layout->lineage)
+        return 0;
+    snprintf (error, error_size,
+              "the state folder %s was replaced by another while this ran: its lineage is %016" PRIx64
+              ", not %016" PRIx64,
+              folder, found.lineage, layout->lineage);
+    return -1;
 }

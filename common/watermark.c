@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "common/incarnation.h"
 #include "common/memory.h"
 
 typedef struct sender {
@@ -150,7 +151,11 @@ bool watermark_begin (watermark_t *self, span_t sender_name, uint64_t incarnatio
                       int64_t idle_time_ms)
 {
     sender_t *sender = find_or_add (self, sender_name);
-    if (!sender || incarnation < sender->incarnation)
+    if (!sender)
+        return false;
+    incarnation_verdict_t verdict = incarnation_judge (sender->incarnation, sender->heard_ms,
+                                                       incarnation, self->listened_ms);
+    if (verdict == INCARNATION_STALE)
         return false;
     forget_states (self, sender);
     sender->incarnation = incarnation;

@@ -40,7 +40,7 @@ void watermark_destroy (watermark_t **self_p);
  *  (WATERMARK_BEHIND_LEAST_MS or more after the pause), or have been listened to for WATERMARK_SILENCE_MS. */
 void watermark_listen (watermark_t *self, int64_t now_ms, bool drained);
 
-/*  A frame `partitions` of one ingestor: begin (a newer incarnation of a sender replaces the older; an older
+/*  A frame `partitions` of one ingestor: begin (a newer incarnation of a sender replaces the older; a stale
  *  one is ignored: false; so is one sender too many), then its list and its own partitions, then end. It is
  *  all that the sender says: of a partition that it no longer names nothing is known until another does. A
  *  sender that is silent for WATERMARK_SENDER_TTL_MS while others speak no longer adds to the list. A

@@ -3,8 +3,10 @@
 #include <sysexits.h>
 
 #include "common/clock.h"
+#include "common/crash_mark.h"
 #include "common/log.h"
 #include "common/memory.h"
+#include "common/state_clock.h"
 #include "common/stop.h"
 #include "common/worker_parts.h"
 
@@ -30,9 +32,16 @@ const setting_t worker_settings_table[] = {
     {.name = "commit-interval", .type = SETTING_DURATION, .offset = FIELD (commit_interval_ms),
      .otherwise = "5s", .value = "TIME", .help = "least time between two commits of a shard",
      .least = 10, .most = 600000},
+    {.name = "shard-bytes-max", .type = SETTING_BYTES, .offset = FIELD (shard_bytes_max),
+     .otherwise = "1T", .value = "SIZE", .least = SHARD_STORE_BYTES_LEAST, .most = INT64_C (1) << 46,
+     .help = "bound of one shard's stored state, up to which it grows by itself"},
     {.name = "max-out-of-orderness", .type = SETTING_DURATION, .offset = FIELD (out_of_orderness_ms),
      .otherwise = "5s", .value = "TIME",
      .help = "how far the watermark stays behind a partition's greatest event time", .least = 0,
+     .most = 86400000},
+    {.name = "retire-partitions", .type = SETTING_DURATION, .offset = FIELD (retire_ms),
+     .otherwise = "10m", .value = "TIME",
+     .help = "what is known of a partition that no ingestor lists for so long is kept apart", .least = 0,
      .most = 86400000},
     {.name = "allow-plain-tcp", .type = SETTING_FLAG, .offset = FIELD (allow_plain_tcp),
      .help = "listen on tcp beyond loopback without encryption"},
@@ -73,122 +82,6 @@ static const live_scenario_t *scenario_at (void *arg, uint32_t index)
     return live_config_at (((worker_t *) arg)->config, index);
 }
 
-/*  ---- ownership ---- */
-
-/*  For the sum that `hotpath run --once` prints: what the shard had counted when it came and when it went. */
-static void say_counts (worker_t *self, const char *verb, const shard_t *shard)
-{
-    char line[256];
-    snprintf (line, sizeof line, "%s %s %u %llu %llu %llu", verb, self->stage->name, shard->number,
-              (unsigned long long) shard->counts.counted, (unsigned long long) shard->counts.late,
-              (unsigned long long) shard->counts.skipped);
-    beat_say (&self->beat, line);
-}
-
-static int on_taken (void *arg, uint32_t number)
-{
-    worker_t *self = arg;
-    char error[512];
-    self->context.shard = number;
-    shard_t *shard = shard_open (self->stage, &self->context, self->sink_count, self->partitions,
-                                 shard_owner_folder (self->owner, number), clock_wall_ms (),
-                                 clock_ms (), error, sizeof error);
-    if (!shard) {
-        log_error ("a shard cannot be opened and stands still", F_STR ("reason", error),
-                   F_STR ("stage", self->stage->name), F_INT ("shard", number));
-        self->unopened_shard = number;
-        self->unopened_ms = clock_ms ();
-        return -1;
-    }
-    if (self->unopened_shard == number)
-        self->unopened_ms = 0;
-    shard->touched = true;
-    self->shards[number] = shard;
-    self->announce_now = true;
-    say_counts (self, "taken", shard);
-    log_debug ("shard taken", F_INT ("shard", number), F_INT ("epoch", shard->epoch));
-    return 0;
-}
-
-static void on_surplus (void *arg, uint32_t number)
-{
-    worker_t *self = arg;
-    shard_t *shard = self->shards[number];
-    if (!shard || shard->closing)
-        return;
-    shard->closing = true;
-    shard->next_commit_ms = 0;
-    self->announce_now = true;
-}
-
-static void let_go (worker_t *self, uint32_t number)
-{
-    log_debug ("shard given back", F_INT ("shard", number));
-    worker_forget_rewinds (self, number);
-    say_counts (self, "given", self->shards[number]);
-    shard_destroy (&self->shards[number]);
-    shard_owner_release (self->owner, number);
-    self->announce_now = true;
-}
-
-/*  ---- commits ---- */
-
-static void take_commits (worker_t *self, int64_t now_ms)
-{
-    for (commit_job_t *job; (job = committer_take (self->committer)) != NULL;) {
-        shard_committed (job->owner, job, self->settings->commit_interval_ms, now_ms);
-        self->counts.commits += job->outcome == OUTCOME_OK;
-        self->counts.failed_commits += job->outcome != OUTCOME_OK;
-        self->counts.commit_ms += (uint64_t) job->took_ms;
-        commit_job_destroy (&job);
-        self->announce_now = true;
-    }
-}
-
-static void submit_commit (worker_t *self, shard_t *shard)
-{
-    commit_job_t *job = shard_collect (shard);
-    if (job)
-        committer_submit (self->committer, &job);
-    else if (shard->closing)
-        let_go (self, shard->number);
-    else
-        shard->next_commit_ms = clock_ms () + self->settings->commit_interval_ms;
-}
-
-static bool is_commit_due (const shard_t *shard, int64_t now_ms)
-{
-    if (!shard || shard->committing)
-        return false;
-    /* The end of all input: as soon as everything is acknowledged, not at the next interval. */
-    bool last = shard->finished && shard->changed && owed_count (shard->owed) == 0 &&
-                !shard->storage_failed;
-    last |= shard->closing && !shard->storage_failed;
-    return last || now_ms >= shard->next_commit_ms;
-}
-
-/*  A few at once: shards come due together, and each set of changes is a copy. Who waits longest is
- *  first, so that none waits for ever. */
-static void commit_due (worker_t *self, int64_t now_ms)
-{
-    uint32_t committing = 0;
-    for (uint32_t i = 0; i < self->layout.shard_count; i++)
-        committing += self->shards[i] && self->shards[i]->committing;
-    while (committing < WORKER_COMMITS_MAX) {
-        shard_t *due = NULL;
-        for (uint32_t i = 0; i < self->layout.shard_count; i++) {
-            shard_t *shard = self->shards[i];
-            if (is_commit_due (shard, now_ms) &&
-                (!due || shard->next_commit_ms < due->next_commit_ms))
-                due = shard;
-        }
-        if (!due)
-            return;
-        submit_commit (self, due);
-        committing++;
-    }
-}
-
 /*  ---- life ---- */
 
 static int open_sockets (worker_t *self, char *error, size_t error_size)
@@ -214,40 +107,34 @@ static void name_process (worker_t *self)
         endpoint_process_name (self->stage->name, self->name, sizeof self->name);
 }
 
-static int join_stage (worker_t *self, char *error, size_t error_size)
-{
-    char folder[4096];
-    snprintf (folder, sizeof folder, "%s/%s", self->settings->state, self->stage->name);
-    const shard_owner_events_t events = {self, on_taken, on_surplus};
-    self->owner = shard_owner_new (folder, self->name, self->layout.shard_count, &events, error,
-                                   error_size);
-    return self->owner ? 0 : -1;
-}
-
 worker_t *worker_new (const worker_settings_t *settings, const stage_t *stage, char *error,
                       size_t error_size, int *code)
 {
     worker_t *self = memory_new (sizeof *self);
     self->settings = settings;
     self->stage = stage;
-    self->incarnation = (uint64_t) clock_wall_ms ();
+    self->gave_ms = INT64_MIN / 2;
     self->beat = beat_of (settings->beat_fd);
     name_process (self);
-    *code = EX_CONFIG;
-    if (state_layout_open (settings->state, (uint32_t) settings->shards, &self->layout, error,
-                           error_size) != 0)
+    *code = state_layout_open (settings->state, (uint32_t) settings->shards, &self->layout, error,
+                               error_size);
+    if (*code)
         goto failed;
+    self->incarnation = state_clock_next (settings->state, 0, clock_wall_ms ());
     *code = EX_UNAVAILABLE;
     self->shards = memory_new_array (self->layout.shard_count, sizeof *self->shards);
+    self->reaches = memory_new_array (self->layout.shard_count, sizeof *self->reaches);
     self->frame_actions = memory_new_array (ACTION_NUMBER_MAX + 1, sizeof *self->frame_actions);
     self->actions = action_names_new ();
     self->partitions = partition_names_new ();
     self->watermark = watermark_new (self->partitions, settings->out_of_orderness_ms);
     self->committer = committer_new ();
+    self->resolver = resolver_new (&settings->ingestors, NULL, NULL);
     const status_source_t told = {self, worker_tell_readiness, worker_tell_metrics};
     const status_process_t process = {stage->name, self->name, settings->name != NULL, settings->state};
     if (status_open (&settings->status, &process, &told, &self->status, error, error_size) != 0 ||
-        open_sockets (self, error, error_size) != 0 || join_stage (self, error, error_size) != 0)
+        open_sockets (self, error, error_size) != 0 ||
+        worker_join_stage (self, error, error_size) != 0)
         goto failed;
     worker_connect_sinks (self);
     self->config = live_config_new (zsys_init (), settings->configd, self->name, self->incarnation,
@@ -280,9 +167,12 @@ void worker_destroy (worker_t **self_p)
         if (self->shards[i])
             self->shards[i]->committing = false;
         shard_destroy (&self->shards[i]);
+        vector_free (&self->reaches[i].vector);
     }
+    free (self->reaches);
     shard_owner_destroy (&self->owner);
     live_config_destroy (&self->config);
+    resolver_destroy (&self->resolver);
     for (uint32_t i = 0; i < self->sink_count; i++) {
         zsock_destroy (&self->sinks[i].socket);
         free (self->sinks[i].endpoint);
@@ -306,20 +196,16 @@ void worker_destroy (worker_t **self_p)
     free (self->shards);
     free (self->frame_scenarios);
     free (self->frame_actions);
+    free (self->unlisted_ms);
+    free (self->announced);
     free (self);
     *self_p = NULL;
 }
 
-/*  Intake stops while a shard cannot commit: the source keeps what is not taken. */
+/*  Intake stops while a shard cannot commit: the others share its disk, and the source keeps what is not taken. */
 static bool may_take (const worker_t *self)
 {
-    if (!live_config_ready (self->config) || self->draining)
-        return false;
-    for (uint32_t i = 0; i < self->layout.shard_count; i++) {
-        if (self->shards[i] && self->shards[i]->storage_failed)
-            return false;
-    }
-    return true;
+    return live_config_ready (self->config) && worker_stuck (self, NULL) == 0;
 }
 
 static void wait_for_work (worker_t *self, bool take)
@@ -338,7 +224,8 @@ static void advance_shards (worker_t *self, int64_t now_ms)
     bool due = now_ms - self->advanced_ms >= WORKER_ANNOUNCE_LEAST_MS;
     for (uint32_t i = 0; i < self->layout.shard_count; i++) {
         shard_t *shard = self->shards[i];
-        if (!shard || shard->closing || (!shard->touched && !due))
+        /* One that cannot commit stands still, so that what it owes and has changed stays as it is. */
+        if (!shard || shard->closing || shard_is_stuck (shard) || (!shard->touched && !due))
             continue;
         self->announce_now |= shard->touched;
         shard_advance (shard, self->watermark, self->once, now_ms);
@@ -347,44 +234,33 @@ static void advance_shards (worker_t *self, int64_t now_ms)
         self->advanced_ms = now_ms;
 }
 
-static void step_ownership (worker_t *self, int64_t now_ms)
-{
-    if (!live_config_ready (self->config) || now_ms - self->stepped_ms < SHARD_OWNER_STEP_MS / 4)
-        return;
-    uint32_t owned = 0;
-    for (uint32_t i = 0; i < self->layout.shard_count; i++)
-        owned += self->shards[i] != NULL;
-    if (owned && now_ms - self->stepped_ms < SHARD_OWNER_STEP_MS)
-        return;
-    self->stepped_ms = now_ms;
-    shard_owner_step (self->owner, now_ms);
-}
-
 static void turn (worker_t *self)
 {
     bool take = may_take (self);
     wait_for_work (self, take);
-    int64_t now_ms = clock_ms ();
+    int64_t now_ms = self->now_ms = clock_ms ();
     live_config_step (self->config, now_ms);
     worker_take_acks (self, now_ms);
     if (take)
         worker_take_frames (self, now_ms);
+    worker_judge_rebuilt (self);
     advance_shards (self, now_ms);
+    worker_catch_up (self, now_ms);
     worker_send_results (self, now_ms);
-    take_commits (self, now_ms);
-    commit_due (self, now_ms);
-    if (!self->draining)
-        step_ownership (self, now_ms);
+    worker_take_commits (self, now_ms);
+    worker_commit_due (self, now_ms);
+    worker_step_ownership (self, now_ms);
+    worker_retire_partitions (self, now_ms);
     worker_resolve_ingestors (self, now_ms);
     worker_announce (self, now_ms);
     status_turn (self->status, now_ms);
     beat_tick (&self->beat, now_ms);
 }
 
-void worker_run (worker_t *self)
+int worker_run (worker_t *self, char *error, size_t error_size)
 {
     bool ready = false;
-    while (!stop_requested ()) {
+    while (!stop_requested () && !self->end_code) {
         turn (self);
         if (!ready && live_config_ready (self->config)) {
             ready = true;
@@ -392,29 +268,36 @@ void worker_run (worker_t *self)
             beat_say (&self->beat, "ready");
         }
     }
+    snprintf (error, error_size, "%s", self->end_reason);
+    return self->end_code;
+}
+
+/*  Are there shards left, and reason to wait for them? */
+static bool goes_on_draining (const worker_t *self, int64_t began_ms)
+{
+    const char *reason = "there was no time";
+    uint32_t left = worker_owned (self), stuck = worker_stuck (self, &reason);
+    int64_t waited_ms = clock_ms () - began_ms;
+    bool late = waited_ms > WORKER_DRAIN_MS || (stuck == left && waited_ms > WORKER_DRAIN_STUCK_MS);
+    if (!left || self->end_code)
+        return false;
+    if (late)
+        log_error ("shards could not be committed: nothing is lost, their last events will be read again",
+                   F_INT ("shards", left), F_STR ("reason", reason));
+    return !late;
 }
 
 int worker_drain (worker_t *self)
 {
-    int64_t until_ms = clock_ms () + WORKER_DRAIN_MS;
+    int64_t began_ms = clock_ms ();
     self->draining = true;
-    for (uint32_t i = 0; i < self->layout.shard_count; i++) {
-        if (self->shards[i])
-            on_surplus (self, i);
-    }
-    for (;;) {
-        uint32_t left = 0;
-        for (uint32_t i = 0; i < self->layout.shard_count; i++)
-            left += self->shards[i] != NULL;
-        if (!left)
-            break;
-        if (clock_ms () > until_ms) {
-            log_error ("shards could not be committed: their last events will be read again",
-                       F_INT ("shards", left));
-            return -1;
-        }
+    self->drain_ms = began_ms;
+    shard_owner_leave (self->owner);
+    worker_give_all (self);
+    while (goes_on_draining (self, began_ms))
         turn (self);
-    }
+    if (worker_owned (self) > 0)
+        return -1;
     self->announced_ms = 0;
     self->announce_now = true;
     worker_announce (self, clock_ms ());
@@ -446,15 +329,18 @@ int worker_main (const stage_t *stage, const char *summary, int argc, char **arg
     log_start (settings.name ? settings.name : stage->name, level,
                strcmp (settings.log_format, "json") == 0);
     stop_install ();
+    crash_mark_install ();
     zsys_handler_set (NULL);
 
     int code = 0;
     worker_t *worker = worker_new (&settings, stage, error, sizeof error, &code);
     if (!worker)
         settings_fail (code, "%s", error);
-    worker_run (worker);
-    code = worker_drain (worker) == 0 ? 0 : EX_TEMPFAIL;
+    code = worker_run (worker, error, sizeof error);
+    int drained = code ? 0 : worker_drain (worker);
     worker_destroy (&worker);
     settings_free (&program, &settings);
-    return code;
+    if (code)
+        settings_fail (code, "%s", error);
+    return drained == 0 ? 0 : EX_TEMPFAIL;
 }

@@ -19,7 +19,7 @@ typedef struct {
     char *name, *state, *listen, *configd, *log_level, *log_format;
     status_settings_t status;
     settings_list_t ingestors, sinks;
-    int64_t shards, commit_interval_ms, out_of_orderness_ms, beat_fd;
+    int64_t shards, commit_interval_ms, shard_bytes_max, out_of_orderness_ms, retire_ms, beat_fd;
     bool allow_plain_tcp;
 } worker_settings_t;
 
@@ -32,8 +32,9 @@ typedef struct worker worker_t;
  *  code in *code. Settings are borrowed for life. */
 worker_t *worker_new (const worker_settings_t *settings, const stage_t *stage, char *error,
                       size_t error_size, int *code);
-/*  Works until SIGTERM. */
-void worker_run (worker_t *self);
+/*  Works until SIGTERM: 0; or until it cannot go on: a sysexits code with a sentence in error (the state folder
+ *  is gone or another, or a shard is of another format): then it must not be drained. */
+int worker_run (worker_t *self, char *error, size_t error_size);
 /*  Applies nothing more, commits every shard, gives them back, says so. 0, or -1 where a commit failed
  *  (nothing is lost: it is in the source). */
 int worker_drain (worker_t *self);

@@ -141,6 +141,19 @@ static void begin_inexact (shard_t *shard, const wire_section_t *section)
                  F_SPAN ("partition", section->partition), F_INT ("base", section->base));
 }
 
+static void note_applied (worker_pause_t *pause, int64_t now_ms)
+{
+    if (now_ms - pause->began_ms > WORKER_PAUSE_MS) {
+        bool old = now_ms - pause->began_ms > 2 * WORKER_PAUSE_MS;
+        pause->longest_before_ms = old ? 0 : pause->longest_ms;
+        pause->longest_ms = 0;
+        pause->began_ms = now_ms;
+    }
+    if (pause->applied_ms && now_ms - pause->applied_ms > pause->longest_ms)
+        pause->longest_ms = now_ms - pause->applied_ms;
+    pause->applied_ms = now_ms;
+}
+
 static void take_section (worker_t *self, const wire_header_t *header, const wire_section_t *section)
 {
     shard_t *shard = section->shard < self->layout.shard_count ? self->shards[section->shard] : NULL;
@@ -154,6 +167,7 @@ static void take_section (worker_t *self, const wire_header_t *header, const wir
         return;
     }
     uint32_t partition = partition_names_intern (self->partitions, section->partition);
+    shard_revive (shard, partition);
     vector_entry_t entry = vector_get (&shard->applied, partition);
     vector_verdict_t verdict = vector_judge (entry, section->from, section->to, section->base);
     if (verdict == VECTOR_GAP) {
@@ -173,6 +187,8 @@ static void take_section (worker_t *self, const wire_header_t *header, const wir
     }
     apply_rows (self, shard, section, entry.next);
     self->counts.sections++;
+    if (section->event_count)
+        note_applied (&self->pause, self->now_ms);
     entry.next = section->to;
     if (section->greatest_to_ms > entry.greatest_ms)
         entry.greatest_ms = section->greatest_to_ms;
@@ -221,7 +237,8 @@ static bool config_is_behind (const worker_t *self, const wire_sections_t *head)
     uint64_t incarnation, sequence;
     live_config_position (self->config, &incarnation, &sequence);
     if (head->config_incarnation != incarnation)
-        return head->config_incarnation > incarnation;
+        return head->config_incarnation > incarnation &&
+               head->config_incarnation != self->config_given_up;
     return head->config_sequence > sequence;
 }
 
@@ -231,8 +248,13 @@ static bool take_sections (worker_t *self, const wire_header_t *header, cursor_t
     wire_read_sections (frame, &head);
     if (frame->failed || head.stage != self->stage->id)
         return true;
-    if (may_wait && config_is_behind (self, &head))
-        return false;
+    if (config_is_behind (self, &head)) {
+        if (may_wait)
+            return false;
+        /* A life of configd that is never heard may be a former one, whose clock was ahead: the other frames
+         * that were made by it need not wait as well. */
+        self->config_given_up = head.config_incarnation;
+    }
     if (!read_tables (self, frame, &head))
         return true;
     wire_section_t section;
@@ -273,6 +295,7 @@ static void take_partitions (worker_t *self, const wire_header_t *header, cursor
         watermark_own (self->watermark, partition, own.idle, own.ended, own.at);
     }
     watermark_end (self->watermark);
+    worker_revive_partitions (self);
     for (uint32_t i = 0; i < self->layout.shard_count; i++) {
         if (self->shards[i])
             self->shards[i]->touched = true;

@@ -6,6 +6,7 @@
 #include "common/beat.h"
 #include "common/endpoint.h"
 #include "common/live_config.h"
+#include "common/resolver.h"
 #include "common/shard.h"
 #include "common/shard_owner.h"
 #include "common/state_layout.h"
@@ -25,9 +26,15 @@ enum {
     WORKER_ANNOUNCE_MS = 1000,
     WORKER_ANNOUNCE_LEAST_MS = 100,    /* announces at every change, but not more often */
     WORKER_RESOLVE_MS = 1000, /* a new ingestor reads nothing before all workers know it */
+    WORKER_RESOLVE_LONG_MS = 5000,
     WORKER_CONFIG_WAIT_MS = 5000,      /* for the config that a frame was made with */
     WORKER_REWINDS_MAX = 65536,
-    WORKER_DRAIN_MS = 30000,
+    WORKER_RETIRE_STEP_MS = 2000,      /* how often partitions are looked for that no ingestor lists */
+    WORKER_DRAIN_MS = 15000,           /* less than a supervisor waits before it kills */
+    WORKER_MOVE_BYTES = 256 << 20,     /* stored state that changes owners together: the pause is to load it */
+    WORKER_MOVE_REST_MS = 1000,        /* between two such moves, for the events that waited */
+    WORKER_DRAIN_STUCK_MS = 5000,      /* … and when all that is left cannot be committed */
+    WORKER_PAUSE_MS = 30000,           /* of the longest pause: half of what is looked back on */
     WORKER_COMMITS_MAX = 2,            /* sets of changes on their way to disk */
 };
 
@@ -41,6 +48,7 @@ typedef struct {
 typedef struct {
     zsock_t *socket;
     uint64_t incarnation; /* of the sink as it last answered; 0: not yet */
+    int64_t heard_ms;     /* when that was */
     uint64_t redis_generation;
     buffer_t frame;       /* made and not yet taken by ZeroMQ */
     int64_t greeted_ms;
@@ -49,6 +57,19 @@ typedef struct {
     uint64_t seen;        /* … as readiness last saw it */
     stall_t stall;
 } worker_sink_t;
+
+/*  Where a shard stood. */
+typedef struct {
+    vector_t vector;
+    int64_t watermark_ms;
+} worker_reach_t;
+
+/*  The longest pause between events that were applied, of the last half to whole minute. */
+typedef struct {
+    int64_t applied_ms; /* the last ones; 0: none yet */
+    int64_t began_ms;   /* of the present half minute */
+    int64_t longest_ms, longest_before_ms; /* in it, and in the one before */
+} worker_pause_t;
 
 /*  What this life of the process has done, for metrics and readiness; rows and sections that are applied again
  *  after a rewind or with a shard taken back count again. */
@@ -76,6 +97,7 @@ struct worker {
     char intake_endpoint[ENDPOINT_BYTES_MAX], answers_endpoint[ENDPOINT_BYTES_MAX];
     worker_sink_t sinks[WORKER_SINKS_MAX];
     uint32_t sink_count;
+    resolver_t *resolver; /* of their names */
     worker_ingestor_t ingestors[WORKER_INGESTORS_MAX];
     uint32_t ingestor_count;
 
@@ -87,32 +109,66 @@ struct worker {
     shard_owner_t *owner;
     stage_context_t context;
     shard_t **shards; /* by number; NULL: not ours */
+    worker_reach_t *reaches; /* by number: where a shard stood that was dropped */
+    bool careful;     /* some store of the stage is under suspicion: all are verified before they are read */
 
     zmq_msg_t held;   /* sections made with a config that has not come yet */
     bool has_held;
     int64_t held_ms;
+    uint64_t config_given_up; /* incarnation of a config that was waited for in vain */
     bool once, draining;
+    int64_t drain_ms; /* since when */
+    int64_t gave_ms;  /* when a shard was last given back */
     worker_rewind_t *rewinds;
     uint32_t rewind_count;
     const live_scenario_t **frame_scenarios; /* by index in the present frame */
     uint32_t frame_scenario_count;
+    int64_t *unlisted_ms;    /* by partition: since when no ingestor lists it (own clock), or 0 */
+    uint32_t unlisted_count;
+    int64_t retired_ms;
+    uint32_t *announced;     /* by partition: its number in the present announce, + 1; 0: it is not in it */
+    uint32_t announced_count;
     uint16_t *frame_actions; /* by number - ACTION_CUSTOM in the present frame */
 
+    int64_t now_ms;  /* of this turn */
     bool announce_now;
-    int64_t announced_ms, resolved_ms, stepped_ms, advanced_ms;
+    int64_t announced_ms, resolved_ms, step_due_ms, advanced_ms;
     buffer_t announce_frame;
 
     worker_counts_t counts;
+    worker_pause_t pause;
     status_t *status;
     uint64_t seen_sections; /* as readiness last saw it */
     stall_t intake_stall;
     uint32_t unopened_shard; /* that could not be opened last … */
-    int64_t unopened_ms;     /* … at this time, or 0 */
+    int64_t unopened_ms;     /* … at this time, or 0, … */
+    char unopened_reason[256];
+    int end_code;            /* it cannot go on; 0: it can */
+    char end_reason[512];
 };
+
+/*  worker_shards.c: what is ours, and its commits. */
+int worker_join_stage (worker_t *self, char *error, size_t error_size);
+void worker_step_ownership (worker_t *self, int64_t now_ms);
+void worker_take_commits (worker_t *self, int64_t now_ms);
+void worker_commit_due (worker_t *self, int64_t now_ms);
+/*  Every shard is to be given back. */
+void worker_give_all (worker_t *self);
+/*  Of the shards that are ours: how many; how many of them cannot be committed (with one's reason). */
+uint32_t worker_owned (const worker_t *self);
+uint32_t worker_stuck (const worker_t *self, const char **reason);
+/*  Which shards are rebuilt: before anything is computed of what was applied; which of them have caught up: after. */
+void worker_judge_rebuilt (worker_t *self);
+void worker_catch_up (worker_t *self, int64_t now_ms);
+bool worker_shard_is_behind (const worker_t *self, const shard_t *shard);
 
 /*  worker_intake.c */
 void worker_take_frames (worker_t *self, int64_t now_ms);
 void worker_forget_rewinds (worker_t *self, uint32_t shard);
+
+/*  worker_partitions.c: partitions that are gone, and those that come back. */
+void worker_retire_partitions (worker_t *self, int64_t now_ms);
+void worker_revive_partitions (worker_t *self);
 
 /*  worker_results.c */
 void worker_connect_sinks (worker_t *self);

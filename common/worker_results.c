@@ -1,6 +1,7 @@
 /*  worker_results: owed results into the pipes to the sinks, and what the sinks acknowledge. */
 #include "common/worker_parts.h"
 
+#include "common/incarnation.h"
 #include "common/log.h"
 #include "common/memory.h"
 
@@ -85,9 +86,12 @@ static void take_acks (worker_t *self, zmq_msg_t *message, int64_t now_ms)
     if (frame.failed || head.sink_index >= self->sink_count)
         return;
     worker_sink_t *sink = &self->sinks[head.sink_index];
-    if (header.incarnation < sink->incarnation)
+    incarnation_verdict_t verdict =
+        incarnation_judge (sink->incarnation, sink->heard_ms, header.incarnation, now_ms);
+    if (verdict == INCARNATION_STALE)
         return;
-    if (header.incarnation > sink->incarnation)
+    sink->heard_ms = now_ms;
+    if (verdict == INCARNATION_NEWER)
         sink_started (self, head.sink_index, &header, now_ms);
     if (head.redis_generation != sink->redis_generation)
         redis_started (self, head.redis_generation, sink, now_ms);
@@ -114,6 +118,14 @@ void worker_take_acks (worker_t *self, int64_t now_ms)
 }
 
 /*  ---- sending ---- */
+
+/*  Rankings and metrics have an order, by which the sink keeps what is newer; profiles have none: those of a
+ *  shard that computes the past anew wait, by their users' names, until it has caught up. */
+static bool holds_back (const worker_t *self, const shard_t *shard)
+{
+    return shard->stage->id == STAGE_PROFILER &&
+           ((shard->fresh && !shard->judged) || worker_shard_is_behind (self, shard));
+}
 
 /*  Renders waiting results into the pipe as long as there is room in it. */
 static void fill_pipe (shard_t *shard, uint32_t index, int64_t now_ms)
@@ -144,9 +156,10 @@ static uint32_t gather_chunks (worker_t *self, uint32_t index, buffer_t *results
     for (uint32_t i = 0; i < self->layout.shard_count; i++) {
         shard_t *shard = self->shards[i];
         owed_chunk_t chunk;
-        if (!shard)
+        if (!shard || shard->dropped)
             continue;
-        fill_pipe (shard, index, now_ms);
+        if (!holds_back (self, shard))
+            fill_pipe (shard, index, now_ms);
         while (results->size < WIRE_FRAME_BYTES_GOAL && owed_to_send (shard->owed, index, &chunk)) {
             wire_result_t result = {.shard = shard->number,
                                     .epoch = shard->epoch,

@@ -4,27 +4,41 @@
 
 /*  A sink may wait 30 s for the parts of other shards before it writes what it has. */
 enum { SINK_STALL_MS = READINESS_STALL_MS + 5000 };
+/*  A shard that cannot be opened is tried again at least so often. */
+enum { UNOPENED_MS = SHARD_OWNER_AGAIN_MOST_MS + 10000 };
 
 /*  ---- readiness ---- */
 
 static void tell_shards (worker_t *self, readiness_t *readiness, int64_t now_ms)
 {
     const char *stage = self->stage->name;
-    uint32_t owned = 0;
+    const char *reason = "";
+    uint32_t owned = worker_owned (self), stuck = worker_stuck (self, &reason);
+    if (stuck)
+        readiness_say (readiness, false, "storage",
+                       "the commits of %u %s shards fail: intake stands still: %s", stuck, stage, reason);
+    if (self->unopened_ms && now_ms - self->unopened_ms < UNOPENED_MS)
+        readiness_say (readiness, false, "storage", "%s shard %u cannot be opened: %s", stage,
+                       self->unopened_shard, self->unopened_reason);
     for (uint32_t i = 0; i < self->layout.shard_count; i++) {
-        const shard_t *shard = self->shards[i];
-        owned += shard != NULL;
-        if (shard && shard->storage_failed)
-            readiness_say (readiness, false, "storage",
-                           "the commits of %s shard %u fail: intake stands still", stage, i);
+        if (self->shards[i] && self->shards[i]->reach.count)
+            readiness_say (readiness, true, "rebuild", "%s shard %u is computed anew from the source",
+                           stage, i);
     }
-    if (self->unopened_ms && now_ms - self->unopened_ms < READINESS_STALL_MS)
-        readiness_say (readiness, false, "storage", "%s shard %u cannot be opened (see the log)",
-                       stage, self->unopened_shard);
     bool stands_by = shard_owner_stands_by (self->owner);
     readiness_say (readiness, owned > 0 || stands_by, "shards", "%u of %u are owned here%s", owned,
                    self->layout.shard_count,
                    stands_by ? ": there are more workers than shards" : "");
+}
+
+static void tell_ingestors (worker_t *self, readiness_t *readiness, int64_t now_ms)
+{
+    if (self->ingestor_count)
+        readiness_say (readiness, true, "ingestors", "%u addresses are known", self->ingestor_count);
+    else
+        readiness_say (readiness, false, "ingestors",
+                       "no address of --ingestors is known: DNS is asked for %lld s",
+                       (long long)(resolver_waits_ms (self->resolver, now_ms) / 1000));
 }
 
 static bool is_readable (zsock_t *socket)
@@ -58,7 +72,7 @@ static size_t owed_to (worker_t *self, uint32_t index)
     size_t count = 0;
     for (uint32_t i = 0; i < self->layout.shard_count; i++) {
         owed_waiting_t waiting;
-        if (self->shards[i])
+        if (self->shards[i] && !worker_shard_is_behind (self, self->shards[i]))
             count += owed_pipe_bytes (self->shards[i]->owed, index) > 0 ||
                      owed_waiting (self->shards[i]->owed, index, &waiting);
     }
@@ -86,6 +100,7 @@ void worker_tell_readiness (void *arg, readiness_t *readiness, int64_t now_ms)
     worker_t *self = arg;
     status_config_readiness (self->config, self->settings->configd, readiness);
     tell_shards (self, readiness, now_ms);
+    tell_ingestors (self, readiness, now_ms);
     tell_intake (self, readiness, now_ms);
     for (uint32_t i = 0; i < self->sink_count; i++)
         tell_sink (self, i, readiness, now_ms);
@@ -109,7 +124,7 @@ static sums_t sum_shards (const worker_t *self)
             continue;
         shard->stage->measure (shard->state, &cells, &bytes);
         sums.owned++;
-        sums.failed += shard->storage_failed;
+        sums.failed += shard_is_stuck (shard);
         sums.owed += owed_count (shard->owed);
         sums.cells += cells;
         sums.bytes += bytes;
@@ -173,6 +188,9 @@ static void put_counts (const worker_t *self, counters_t *counters)
 static void put_state (const worker_t *self, counters_t *counters)
 {
     sums_t sums = sum_shards (self);
+    int64_t pause_ms = self->pause.longest_ms > self->pause.longest_before_ms
+                           ? self->pause.longest_ms
+                           : self->pause.longest_before_ms;
     const row_t rows[] = {
         {COUNTERS_GAUGE, "hotpath_shards_owned", "Shards of the stage that this process owns.",
          NULL, NULL, sums.owned},
@@ -182,6 +200,9 @@ static void put_state (const worker_t *self, counters_t *counters)
          sums.failed},
         {COUNTERS_GAUGE, "hotpath_owed_results", "Results that Redis does not have yet.", NULL,
          NULL, (double)sums.owed},
+        {COUNTERS_GAUGE, "hotpath_applied_pause_seconds",
+         "Longest time between two sections with events in the last minute, also where none came.",
+         NULL, NULL, (double)pause_ms / 1000},
         {COUNTERS_GAUGE, "hotpath_rewinds_wanted", "Gaps that wait for a rewind.", NULL, NULL,
          self->rewind_count},
         {COUNTERS_GAUGE, "hotpath_cells", "Cells (profiler: users) in memory.", NULL, NULL,

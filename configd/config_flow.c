@@ -2,7 +2,6 @@
 #include "configd/config_flow.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +15,7 @@
 #include "configd/revision_store.h"
 #include "configd/source_table.h"
 
-enum { REFUSED_SAY_MS = 10000 };
+enum { REFUSED_SAY_MS = 10000, FLUSH_AGAIN_MS = 1000, LOOK_MS = 1000 };
 
 struct config_flow {
     revision_store_t *store;
@@ -28,6 +27,8 @@ struct config_flow {
     int64_t now_ms;
     bool begin_unknown;
     int64_t refused_ms; /* when a refusal was last logged */
+    int64_t flush_ms;   /* no earlier than this: the last one failed */
+    int64_t looked_ms;  /* at the store's place */
     uint64_t revisions;
     bool complete; /* all documents were read once */
     bool ready;
@@ -150,7 +151,13 @@ static void on_asked (void *arg, span_t process, span_t tenant, span_t scenario)
 
 static void flush (config_flow_t *self)
 {
-    if (!self->complete || registry_flush (self->registry, on_revision, self) < 0 || self->ready)
+    if (!self->complete || self->now_ms < self->flush_ms)
+        return;
+    if (registry_flush (self->registry, on_revision, self) < 0) {
+        self->flush_ms = self->now_ms + FLUSH_AGAIN_MS;
+        return;
+    }
+    if (self->ready)
         return;
     uint32_t documents, invalid;
     source_table_count (self->table, &documents, &invalid);
@@ -200,14 +207,10 @@ static int open_mongo (config_flow_t *self, const config_flow_options_t *options
 static int open_all (config_flow_t *self, const config_flow_options_t *options, int64_t wall_ms,
                      char *error, size_t error_size)
 {
-    char folder[PATH_MAX];
-    if (snprintf (folder, sizeof folder, "%s/configd", options->state) >= (int)sizeof folder) {
-        snprintf (error, error_size, "the path of the state folder is too long");
-        return EX_USAGE;
-    }
-    self->store = revision_store_open (folder, wall_ms, error, error_size);
+    int code;
+    self->store = revision_store_open (options->state, wall_ms, &code, error, error_size);
     if (!self->store)
-        return EX_CANTCREAT;
+        return code;
     self->registry = registry_new (self->store);
     self->publisher =
         config_publisher_new (options->publish, revision_store_incarnation (self->store),
@@ -271,13 +274,22 @@ bool config_flow_ready (const config_flow_t *self)
     return self->ready;
 }
 
+int config_flow_check (config_flow_t *self, int64_t now_ms, char *error, size_t error_size)
+{
+    if (now_ms - self->looked_ms < LOOK_MS)
+        return 0;
+    self->looked_ms = now_ms;
+    return revision_store_check (self->store, error, error_size);
+}
+
 void config_flow_view (const config_flow_t *self, int64_t now_ms, config_view_t *view)
 {
     *view = (config_view_t){.ready = self->ready,
                             .is_mongo = self->mongo != NULL,
                             .is_away = self->mongo && mongo_watch_is_away (self->mongo),
                             .scenarios = registry_count (self->registry),
-                            .revisions = self->revisions};
+                            .revisions = self->revisions,
+                            .trouble = revision_store_trouble (self->store)};
     source_table_count (self->table, &view->documents, &view->invalid);
     config_publisher_applied (self->publisher, now_ms, &view->applied);
 }

@@ -27,11 +27,12 @@ typedef struct {
     bool ready, is_mongo, is_away; /* away: MongoDB did not answer last */
     uint32_t documents, invalid, scenarios;
     uint64_t revisions; /* told in this life */
+    const char *trouble; /* why revisions cannot be stored now, or "" */
     config_applied_t applied;
 } config_view_t;
 
 /*  Opens everything; of a folder reads every file, and refuses to start on one that is not valid.
- *  NULL with a sysexits code in *code and a line in `error`. */
+ *  NULL with a sysexits code in *code (75: for now, for want of room) and a line in `error`. */
 config_flow_t *config_flow_new (const config_flow_options_t *options, int64_t now_ms,
                                 int64_t wall_ms, int *code, char *error, size_t error_size);
 void config_flow_destroy (config_flow_t **self_p);
@@ -40,6 +41,8 @@ void config_flow_destroy (config_flow_t **self_p);
 void config_flow_wait (config_flow_t *self, long timeout_ms);
 /*  Does what there is to do. */
 void config_flow_step (config_flow_t *self, int64_t now_ms, int64_t wall_ms);
+/*  Is what it stores still in its place? Looks once a second. -1 with a line in `error`: it must end (75). */
+int config_flow_check (config_flow_t *self, int64_t now_ms, char *error, size_t error_size);
 /*  Is the whole config durable and published? Stays true. */
 bool config_flow_ready (const config_flow_t *self);
 void config_flow_view (const config_flow_t *self, int64_t now_ms, config_view_t *view);

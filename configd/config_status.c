@@ -11,6 +11,8 @@ void config_tell_readiness (void *arg, readiness_t *readiness, int64_t now_ms)
                    view.ready ? "complete: %u documents, %u of them invalid"
                               : "not complete yet: %u documents, %u of them invalid",
                    view.documents, view.invalid);
+    if (*view.trouble)
+        readiness_say (readiness, false, "storage", "changes are not told: %s", view.trouble);
     /* Who follows runs on with what it has: that the source is away holds back changes only. */
     if (view.is_mongo)
         readiness_say (readiness, true, "mongodb", "%s",

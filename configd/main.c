@@ -6,8 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 #include "common/beat.h"
 #include "common/clock.h"
+#include "common/crash_mark.h"
 #include "common/log.h"
 #include "common/memory.h"
 #include "common/settings.h"
@@ -16,7 +18,7 @@
 #include "configd/config_flow.h"
 #include "configd/config_status.h"
 
-enum { WAIT_MS = 100, URL_BYTES_MAX = 4096 };
+enum { WAIT_MS = 100, URL_BYTES_MAX = 4096, OPEN_AGAIN_MS = 500, OPEN_SAY_MS = 10000 };
 
 typedef struct {
     char *scenarios_dir, *mongodb_url, *mongodb_url_file, *database, *collection;
@@ -165,10 +167,13 @@ static void check (configd_settings_t *settings)
         settings_fail (EX_USAGE, "--scenario-id is given without --tenant-id");
 }
 
-static void run (config_flow_t *flow, status_t *status, beat_t *beat)
+/*  Works until SIGTERM: 0; 75 where what it stores is not in its place any more. */
+static int run (config_flow_t *flow, status_t *status, beat_t *beat, char *error, size_t error_size)
 {
     bool told = false;
     while (!stop_requested ()) {
+        if (config_flow_check (flow, clock_ms (), error, error_size) != 0)
+            return EX_TEMPFAIL;
         config_flow_wait (flow, WAIT_MS);
         if (stop_take_reload ())
             config_flow_reload (flow);
@@ -179,6 +184,26 @@ static void run (config_flow_t *flow, status_t *status, beat_t *beat)
             beat_say (beat, "ready");
             told = true;
         }
+    }
+    return EX_OK;
+}
+
+/*  A full disk passes: until then it waits here, alive, and the others run on with what they have. */
+static config_flow_t *open_flow (const config_flow_options_t *options, beat_t *beat, int *code,
+                                 char *error, size_t error_size)
+{
+    int64_t said_ms = INT64_MIN / 2;
+    for (;;) {
+        config_flow_t *flow =
+            config_flow_new (options, clock_ms (), clock_wall_ms (), code, error, error_size);
+        if (flow || *code != EX_TEMPFAIL || stop_requested ())
+            return flow;
+        if (clock_ms () - said_ms > OPEN_SAY_MS) {
+            said_ms = clock_ms ();
+            log_error ("cannot begin yet, trying again", F_STR ("reason", error));
+        }
+        beat_tick (beat, clock_ms ());
+        usleep (OPEN_AGAIN_MS * 1000);
     }
 }
 
@@ -192,6 +217,7 @@ int main (int argc, char **argv)
     log_level_parse (settings.log_level, &level);
     log_start ("configd", level, strcmp (settings.log_format, "json") == 0);
     stop_install ();
+    crash_mark_install ();
     beat_t beat = beat_of (settings.beat_fd);
     const config_flow_options_t options = {.state = settings.state,
                                            .publish = settings.publish,
@@ -206,8 +232,7 @@ int main (int argc, char **argv)
                                                strcmp (settings.unknown, "defaults") == 0};
     char error[2048];
     int code;
-    config_flow_t *flow =
-        config_flow_new (&options, clock_ms (), clock_wall_ms (), &code, error, sizeof error);
+    config_flow_t *flow = open_flow (&options, &beat, &code, error, sizeof error);
     if (!flow) {
         settings_free (&program, &settings);
         settings_fail (code, "%s", error);
@@ -220,9 +245,11 @@ int main (int argc, char **argv)
         settings_free (&program, &settings);
         settings_fail (EX_UNAVAILABLE, "%s", error);
     }
-    run (flow, status, &beat);
+    code = run (flow, status, &beat, error, sizeof error);
     status_close (&status);
     config_flow_destroy (&flow);
     settings_free (&program, &settings);
+    if (code)
+        settings_fail (code, "%s", error);
     return EX_OK;
 }

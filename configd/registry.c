@@ -148,8 +148,7 @@ static int store_all (registry_t *self)
         if (!self->entries[i]->dirty)
             continue;
         revision_t revision = wanted (self->entries[i]);
-        if (revision_store_put (self->store, &revision) != 0)
-            return -1;
+        revision_store_put (self->store, &revision);
     }
     return revision_store_commit (self->store);
 }

@@ -1,5 +1,6 @@
 #include "ctl/run.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,11 +20,14 @@
 
 typedef enum { PHASE_START, PHASE_RUN, PHASE_STOP, PHASE_END } phase_t;
 
+enum { LOOK_MS = 1000 };
+
 typedef struct {
     const run_settings_t *settings;
     const run_plan_t *plan;
+    run_folder_t *folder;
     children_t *children;
-    signals_t signals;
+    signals_t *signals;
     sums_t *sums;
     bool *finished; /* by child: an ingestor that read all of its input */
     phase_t phase;
@@ -31,6 +35,9 @@ typedef struct {
     bool killed;      /* the stage was given up: SIGKILL */
     int64_t since_ms; /* start of the stage */
     int reloads;      /* SIGHUPs passed on */
+    int64_t looked_ms;
+    int64_t *told;    /* by child: the process that was told to end, to bind its socket anew */
+    bool again;       /* everything is to be started anew */
     bool complete;    /* --once has read all */
     int code;
 } run_t;
@@ -120,7 +127,8 @@ static void on_ended (void *arg, uint32_t index, const child_end_t *end)
     } else if (!ended_well && end->signal != SIGTERM && !self->killed && !self->code) {
         log_warning ("a process did not end well", F_STR ("process", child->name),
                      F_INT ("exit", end->code), F_INT ("signal", end->signal));
-        if (self->complete)
+        /* Nothing is lost: the last events are read again. */
+        if (self->complete || end->code == EX_TEMPFAIL)
             self->code = EX_TEMPFAIL;
     }
 }
@@ -200,19 +208,19 @@ static void step_stop (run_t *self)
 /*  True where the second one came: everything is killed now. */
 static bool step_signals (run_t *self)
 {
-    if (self->signals.stops >= 2) {
+    if (self->signals->stops >= 2) {
         log_warning ("told twice to stop: all are killed");
         self->code = EX_TEMPFAIL;
         return true;
     }
-    if (self->signals.stops && self->phase < PHASE_STOP) {
+    if (self->signals->stops && self->phase < PHASE_STOP) {
         log_info ("stopping");
         if (self->settings->once)
             self->code = EX_TEMPFAIL;
         children_release (self->children);
         begin_stop (self);
     }
-    for (; self->reloads < self->signals.reloads; self->reloads++) {
+    for (; self->reloads < self->signals->reloads; self->reloads++) {
         for (uint32_t i = 0; i < self->plan->count; i++) {
             if (children_ready (self->children, i))
                 children_signal (self->children, i, SIGHUP);
@@ -221,13 +229,82 @@ static bool step_signals (run_t *self)
     return false;
 }
 
+/*  ---- the state folder and the sockets in it ---- */
+
+/*  Its process ends in order and is started again, by which its socket comes back. */
+static void bind_anew (run_t *self, uint32_t index)
+{
+    const run_child_t *child = &self->plan->children[index];
+    int64_t pid = children_pid (self->children, index);
+    if (!children_ready (self->children, index) || self->told[index] == pid)
+        return;
+    self->told[index] = pid;
+    if (child->reads_input) {
+        log_error ("the socket of the process that reads standard input is gone, and it cannot be "
+                   "started again: workers that start from now on get nothing",
+                   F_STR ("process", child->name));
+        return;
+    }
+    log_warning ("the socket of a process is gone: it is started again",
+                 F_STR ("process", child->name));
+    children_signal (self->children, index, SIGTERM);
+}
+
+static void look_at_sockets (run_t *self)
+{
+    char path[PATH_MAX + RUN_SOCKET_NAME_BYTES];
+    for (uint32_t i = 0; i < self->plan->count; i++) {
+        snprintf (path, sizeof path, "%s/%s", self->folder->sockets, self->plan->children[i].name);
+        if (access (path, F_OK) != 0 && errno == ENOENT)
+            bind_anew (self, i);
+    }
+}
+
+static bool reads_input (const run_t *self)
+{
+    bool reads = false;
+    for (uint32_t i = 0; i < self->plan->count; i++)
+        reads |= self->plan->children[i].reads_input;
+    return reads;
+}
+
+/*  True: nothing that runs may go on. What belonged to the old folder is killed, not asked to commit. */
+static bool look_after_folder (run_t *self)
+{
+    char error[PATH_MAX + 512];
+    int64_t now_ms = clock_ms ();
+    if (self->phase == PHASE_STOP || now_ms - self->looked_ms < LOOK_MS)
+        return false;
+    self->looked_ms = now_ms;
+    switch (run_folder_look (self->folder, self->settings->state, error, sizeof error)) {
+    case RUN_FOLDER_WELL:
+        look_at_sockets (self);
+        return false;
+    case RUN_FOLDER_LOCKED_ANEW:
+    case RUN_FOLDER_NO_SOCKETS:
+        log_warning ("somebody removes files of a state folder that is in use",
+                     F_STR ("reason", error));
+        return false;
+    case RUN_FOLDER_TAKEN:
+        self->code = EX_TEMPFAIL;
+        break;
+    case RUN_FOLDER_LOST:
+        self->again = !self->settings->once && !reads_input (self);
+        self->code = EX_TEMPFAIL;
+    }
+    children_release (self->children);
+    log_error (self->again ? "all processes are ended and started anew" : "all processes are ended",
+               F_STR ("reason", error));
+    return true;
+}
+
 static void supervise (run_t *self)
 {
     self->since_ms = clock_ms ();
     start_stage (self, 0);
     while (self->phase != PHASE_END) {
         children_poll (self->children, RUN_TURN_MS);
-        if (step_signals (self))
+        if (step_signals (self) || look_after_folder (self))
             return;
         if (self->phase == PHASE_START)
             step_start (self);
@@ -266,16 +343,17 @@ static void find_programs (char folder[PATH_MAX])
     }
 }
 
-static int run_in (const run_settings_t *settings, const char *programs, const char *sockets,
-                   bool hold)
+static int run_in (const run_settings_t *settings, const char *programs, run_folder_t *folder,
+                   signals_t *signals, int signal_fd, bool hold, bool *again)
 {
-    run_t self = {.settings = settings, .sums = sums_new ()};
-    run_plan_t *plan = run_plan_new (settings, programs, sockets);
+    run_t self = {
+        .settings = settings, .folder = folder, .signals = signals, .sums = sums_new ()};
+    run_plan_t *plan = run_plan_new (settings, programs, folder->sockets);
     self.plan = plan;
     self.finished = memory_new_array (plan->count, sizeof *self.finished);
-    int signal_fd = signals_open (&self.signals);
+    self.told = memory_new_array (plan->count, sizeof *self.told);
     const children_events_t events = {&self, on_said, on_ended};
-    self.children = children_new (plan, &self.signals, signal_fd, hold, &events);
+    self.children = children_new (plan, signals, signal_fd, hold, &events);
 
     supervise (&self);
 
@@ -284,8 +362,9 @@ static int run_in (const run_settings_t *settings, const char *programs, const c
         int printed = print_sum (self.sums);
         self.code = self.code ? self.code : printed;
     }
-    close (signal_fd);
+    *again = self.again && !signals->stops;
     free (self.finished);
+    free (self.told);
     run_plan_destroy (&plan);
     sums_destroy (&self.sums);
     return self.code;
@@ -302,11 +381,18 @@ int run_main (int argc, char **argv)
     log_level_parse (settings.log_level, &level);
     log_start ("run", level, strcmp (settings.log_format, "json") == 0);
     find_programs (programs);
-    if (run_folder_open (&folder, settings.state, (uint32_t)settings.shards, error, sizeof error,
-                         &code) != 0)
-        settings_fail (code, "%s", error);
-    code = run_in (&settings, programs, folder.sockets, level != LOG_LEVEL_DEBUG);
-    run_folder_close (&folder);
+    bool again = false;
+    signals_t signals;
+    int signal_fd = signals_open (&signals);
+    do {
+        if (run_folder_open (&folder, settings.state, (uint32_t)settings.shards, error,
+                             sizeof error, &code) != 0)
+            settings_fail (code, "%s", error);
+        code = run_in (&settings, programs, &folder, &signals, signal_fd, level != LOG_LEVEL_DEBUG,
+                       &again);
+        run_folder_close (&folder);
+    } while (again);
+    close (signal_fd);
     settings_free (&run_settings_program, &settings);
     return code;
 }

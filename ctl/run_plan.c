@@ -72,7 +72,9 @@ static const struct {
     {"sinks", OWN},
     {"shards", W | I},
     {"commit-interval", W},
+    {"shard-bytes-max", W},
     {"max-out-of-orderness", W | I},
+    {"retire-partitions", W},
     {"idle-timeout", I},
     {"idle-advance", I},
     {"max-hold", I},
@@ -158,6 +160,7 @@ static void add_setting (run_child_t *child, const setting_t *setting, const voi
         add (child, make_text ("--%s=%s", setting->name, *(const bool *)field ? "true" : "false"));
         break;
     case SETTING_INTEGER:
+    case SETTING_BYTES:
     case SETTING_DURATION:
         add (child, make_text ("--%s=%" PRId64 "%s", setting->name, *(const int64_t *)field,
                                setting->type == SETTING_DURATION ? "ms" : ""));

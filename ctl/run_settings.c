@@ -6,7 +6,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-enum { WEEK_MS = 7 * 24 * 3600 * 1000, WORKERS_MAX = 64, PARTS = 6, SHARDS_MAX = 1024 };
+enum { WEEK_MS = 7 * 24 * 3600 * 1000, WORKERS_MAX = 64, PARTS = 6, SHARDS_MAX = 1024, SHARD_BYTES_LEAST = 1 << 20 };
 
 #define AT(field) .offset = offsetof (run_settings_t, field)
 #define TEXT(n, field, o, v, h)                                                                    \
@@ -95,8 +95,13 @@ const setting_t run_settings_table[] = {
            "fixed fractions of the keys; kept in the state folder"),
     TIME ("commit-interval", commit_interval_ms, "5s", 10, 600000,
           "least time between two commits of a shard"),
+    {.name = "shard-bytes-max", .type = SETTING_BYTES, AT (shard_bytes_max), .otherwise = "1T",
+     .value = "SIZE", .least = SHARD_BYTES_LEAST, .most = (int64_t)1 << 46,
+     .help = "bound of one shard's stored state, up to which it grows by itself"},
     TIME ("max-out-of-orderness", out_of_orderness_ms, "5s", 0, 24 * 3600 * 1000,
           "how far the watermark stays behind a partition's greatest event time"),
+    TIME ("retire-partitions", retire_ms, "10m", 0, 24 * 3600 * 1000,
+          "what is known of a partition that no ingestor lists for so long is kept apart"),
     TIME ("idle-timeout", idle_timeout_ms, "10s", 0, WEEK_MS,
           "a partition at its end without events for so long holds nothing back"),
     FLAG ("idle-advance", idle_advance, "on", "let event time go on while all partitions are idle"),

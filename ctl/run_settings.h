@@ -16,7 +16,7 @@ typedef struct {
     int64_t ingestors, scorers, profilers, metrics, sinks, shards, status_port;
     int64_t commit_interval_ms, out_of_orderness_ms, idle_timeout_ms, max_hold_ms, max_skew_ms,
         max_future_ms, lead_max_ms, poll_interval_ms, redis_timeout_ms, redis_wait_ms,
-        gather_timeout_ms;
+        gather_timeout_ms, shard_bytes_max, retire_ms;
     bool status, follow, once, idle_advance;
 } run_settings_t;
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "common/buffer.h"
 #include "common/clock.h"
@@ -27,9 +28,32 @@ typedef struct {
     int fd;
     buffer_t queue; /* lines that are not yet synced */
     size_t written; /* of the queue, in the file already */
+    bool half_line; /* the file ends in one: the next line begins on its own */
     pending_counts_t pending;
     int64_t next_ms; /* no sync before this (clock_ms) */
 } file_dead_letters_t;
+
+/*  Opens the file at self->path; a crash may have left half a line in it. 0, or -1 with errno. */
+static int open_letters (file_dead_letters_t *self)
+{
+    char last = '\n';
+    int fd = open (self->path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return -1;
+    off_t size = lseek (fd, 0, SEEK_END);
+    if (size > 0 && pread (fd, &last, 1, size - 1) != 1) {
+        int reason = errno;
+        close (fd);
+        errno = reason;
+        return -1;
+    }
+    if (self->fd >= 0)
+        close (self->fd);
+    self->fd = fd;
+    self->half_line = last != '\n';
+    self->written = 0;
+    return 0;
+}
 
 static void append_text (buffer_t *out, const char *text)
 {
@@ -83,9 +107,26 @@ static outcome_t do_add (dead_letters_t *base, const source_record_t *record,
     return OUTCOME_OK;
 }
 
+/*  A file that was removed or moved away (rotated) is followed by a new one: nobody would find what is
+ *  written to it, so what waits is written whole to the new one. */
+static int follow_path (file_dead_letters_t *self)
+{
+    struct stat held, named;
+    if (fstat (self->fd, &held) != 0)
+        return -1;
+    if (stat (self->path, &named) == 0 && held.st_ino == named.st_ino && held.st_dev == named.st_dev)
+        return 0;
+    return open_letters (self);
+}
+
 /*  Writes and syncs what waits; 0, or -1 (errno): what was written stays so. */
 static int flush_queue (file_dead_letters_t *self)
 {
+    if (follow_path (self) != 0)
+        return -1;
+    if (self->half_line && write (self->fd, "\n", 1) != 1)
+        return -1;
+    self->half_line = false;
     while (self->written < self->queue.size) {
         ssize_t put =
             write (self->fd, self->queue.bytes + self->written, self->queue.size - self->written);
@@ -150,25 +191,13 @@ static const dead_letters_ops_t file_dead_letters_ops = {
     .pending = is_pending,
 };
 
-/*  A crash may have left half a line: the next one begins on its own. */
-static int end_last_line (int fd)
-{
-    off_t size = lseek (fd, 0, SEEK_END);
-    char last = '\n';
-    if (size < 0)
-        return errno == ESPIPE ? 0 : -1;
-    if (size > 0 && pread (fd, &last, 1, size - 1) != 1)
-        return -1;
-    return last == '\n' || write (fd, "\n", 1) == 1 ? 0 : -1;
-}
-
 dead_letters_t *file_dead_letters_new (const char *path, char *error, size_t error_size)
 {
     file_dead_letters_t *self = memory_new (sizeof *self);
     self->base.ops = &file_dead_letters_ops;
     self->path = memory_copy_string (path, strlen (path));
-    self->fd = open (path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
-    if (self->fd >= 0 && end_last_line (self->fd) == 0)
+    self->fd = -1;
+    if (open_letters (self) == 0)
         return &self->base;
     snprintf (error, error_size, "cannot write dead letters to %s: %s", path, strerror (errno));
     dead_letters_t *base = &self->base;

@@ -4,7 +4,7 @@
  *       "truncated":false,"value":"base64 of the bytes, or null"}
  *
  *  time is when it was found, ms since the epoch. A full disk keeps them waiting, in a bounded
- * queue.
+ *  queue. A file that is removed or moved away (rotated) is followed by a new one.
  */
 #ifndef HOTPATH_FILE_DEAD_LETTERS_H
 #define HOTPATH_FILE_DEAD_LETTERS_H

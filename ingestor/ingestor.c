@@ -233,7 +233,7 @@ static void start_partitions (ingestor_t *self)
             continue;
         if (partition->renew)
             ingestor_renew (self, partition);
-        else if (!partition->started || partition->restart)
+        else if (partition->started ? partition->restart : owners_know (self->owners, i))
             start_partition (self, partition, i);
     }
 }
@@ -294,7 +294,7 @@ ingestor_t *ingestor_new (const ingestor_settings_t *settings, char *error, size
     ingestor_t *self = memory_new (sizeof *self);
     char actual[ENDPOINT_BYTES_MAX];
     self->settings = *settings;
-    self->incarnation = (uint64_t) clock_wall_ms ();
+    self->incarnation = settings->incarnation;
     self->beat = beat_of (settings->beat_fd);
     self->first_ms = EVENT_TIME_NONE;
     self->greatest_ms = EVENT_TIME_NONE;

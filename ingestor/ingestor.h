@@ -18,6 +18,7 @@
 
 typedef struct {
     const char *name, *listen, *configd; /* borrowed for life */
+    uint64_t incarnation;                /* of this life, greater than every earlier one's */
     uint32_t stages;                     /* bit i: stage i takes part */
     uint32_t shard_count;
     const char *tenant, *scenario;       /* dedicated mode; NULL: all */

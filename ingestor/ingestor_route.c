@@ -28,6 +28,7 @@ static bool bury (ingestor_t *self, ledger_partition_t *partition, const source_
                                                 clock_wall_ms ());
         if (outcome == OUTCOME_RETRY) {
             self->dead_letters->ops->poll (self->dead_letters);
+            beat_tick (&self->beat, clock_ms ()); /* a full disk is no hang */
             usleep (DEAD_LETTER_WAIT_US);
         }
     }

@@ -3,11 +3,13 @@
 #include <sysexits.h>
 #include <czmq.h>
 
+#include "common/clock.h"
 #include "common/endpoint.h"
 #include "common/log.h"
 #include "common/memory.h"
 #include "common/settings.h"
 #include "common/stage.h"
+#include "common/state_clock.h"
 #include "common/state_layout.h"
 #include "common/status.h"
 #include "common/stop.h"
@@ -144,6 +146,7 @@ static ingestor_settings_t ingestor_part (const main_settings_t *settings)
 {
     return (ingestor_settings_t){
         .name = settings->name,
+        .incarnation = state_clock_next (settings->state, 0, clock_wall_ms ()),
         .listen = settings->listen,
         .configd = settings->configd,
         .stages = stage_bits (&settings->stages),
@@ -176,10 +179,6 @@ static int open_source (const main_settings_t *settings, const source_events_t *
     int code = EX_UNAVAILABLE;
     snprintf (path, sizeof path, "%s/dead-letters.jsonl", settings->state);
     snprintf (spool, sizeof spool, "%s/ingestor/spool", settings->state);
-    if (state_layout_make_folder (settings->state) != 0) {
-        snprintf (error, error_size, "cannot make %s: %s", settings->state, strerror (errno));
-        return EX_CANTCREAT;
-    }
     const kafka_settings_t kafka = {settings->brokers, (const char *const *) settings->extras.list,
                                     settings->extras.count};
     if (settings->brokers) {
@@ -228,6 +227,9 @@ int main (int argc, char **argv)
     log_start (settings.name, level, strcmp (settings.log_format, "json") == 0);
     stop_install ();
     zsys_handler_set (NULL);
+    if (state_layout_make_folder (settings.state) != 0)
+        settings_fail (EX_CANTCREAT, "cannot make the state folder %s: %s", settings.state,
+                       strerror (errno));
 
     ingestor_settings_t part = ingestor_part (&settings);
     ingestor_t *ingestor = ingestor_new (&part, error, sizeof error, &code);

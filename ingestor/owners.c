@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/incarnation.h"
 #include "common/log.h"
 #include "common/memory.h"
 #include "common/stage.h"
@@ -56,6 +57,7 @@ void owners_destroy (owners_t **self_p)
     for (uint32_t i = 0; i < self->worker_count; i++) {
         free (self->workers[i].name);
         free (self->workers[i].endpoint);
+        free (self->workers[i].knows);
     }
     for (uint32_t i = 0; i < self->slot_count; i++) {
         vector_free (&self->slots[i].applied);
@@ -88,6 +90,7 @@ static owners_worker_t *find_or_add (owners_t *self, span_t name)
         return NULL;
     free (unused->name);
     free (unused->endpoint);
+    free (unused->knows);
     *unused = (owners_worker_t){.name = memory_copy_string (name.bytes, name.size), .live = true};
     return unused;
 }
@@ -152,8 +155,22 @@ static bool frame_valid (const owners_t *self, cursor_t frame)
     return cursor_finished (&frame);
 }
 
-static void take_partitions (owners_t *self, cursor_t *frame, const wire_announce_t *head)
+static void note_known (owners_worker_t *worker, uint32_t partition)
 {
+    if (partition >= worker->knows_count) {
+        worker->knows = memory_resize (worker->knows, (partition + 1) * sizeof *worker->knows);
+        memset (worker->knows + worker->knows_count, 0,
+                (partition + 1 - worker->knows_count) * sizeof *worker->knows);
+        worker->knows_count = partition + 1;
+    }
+    worker->knows[partition] = true;
+}
+
+static void take_partitions (owners_t *self, cursor_t *frame, const wire_announce_t *head,
+                             owners_worker_t *worker)
+{
+    if (worker->knows)
+        memset (worker->knows, 0, worker->knows_count * sizeof *worker->knows);
     self->numbers =
         memory_resize (self->numbers, (head->partition_count + 1) * sizeof *self->numbers);
     for (uint32_t i = 0; i < head->partition_count; i++) {
@@ -168,6 +185,7 @@ static void take_partitions (owners_t *self, cursor_t *frame, const wire_announc
             self->idle_count = number + 1;
         }
         self->idle[number] = known.idle || known.ended;
+        note_known (worker, number);
     }
 }
 
@@ -184,19 +202,22 @@ static void set_durable (owners_slot_t *slot, uint32_t partition, int64_t durabl
 
 /*  Reads one shard with its entries; true where its owner is another than before. */
 static bool take_shard (owners_t *self, cursor_t *frame, const wire_announce_t *head,
-                        uint32_t worker, bool anew, uint32_t *slot_number)
+                        uint32_t worker, bool anew, int64_t now_ms, uint32_t *slot_number)
 {
     wire_shard_t shard;
     wire_entry_t entry;
     wire_read_shard (frame, &shard);
     *slot_number = head->stage * self->shard_count + shard.shard;
     owners_slot_t *slot = &self->slots[*slot_number];
-    bool older = shard.epoch < slot->epoch;
+    /* Epochs are judged as lives are: in a state folder made anew they may begin below the former ones. */
+    bool older =
+        incarnation_judge (slot->epoch, slot->heard_ms, shard.epoch, now_ms) == INCARNATION_STALE;
     bool changed =
         !older && (anew || slot->worker != (int32_t) worker || slot->epoch != shard.epoch);
     if (!older) {
         slot->worker = (int32_t) worker;
         slot->epoch = shard.epoch;
+        slot->heard_ms = now_ms;
         slot->settled = shard.settled;
         slot->watermark_ms = shard.watermark_ms;
     }
@@ -275,7 +296,8 @@ int owners_take (owners_t *self, const wire_header_t *header, cursor_t *frame, i
     if (head.shards_total != self->shard_count)
         return -2;
     owners_worker_t *worker = find_or_add (self, header->sender);
-    if (!worker || header->incarnation < worker->incarnation)
+    if (!worker || incarnation_judge (worker->incarnation, worker->heard_ms, header->incarnation,
+                                      now_ms) == INCARNATION_STALE)
         return 0;
     bool anew = worker->incarnation != header->incarnation ||
                 !span_equal (span_of (worker->endpoint), head.endpoint);
@@ -291,10 +313,10 @@ int owners_take (owners_t *self, const wire_header_t *header, cursor_t *frame, i
     bool *named = memory_new_array (self->slot_count, sizeof *named);
     uint32_t *changed = memory_new_array (self->slot_count, sizeof *changed);
     uint32_t changed_count = 0;
-    take_partitions (self, frame, &head);
+    take_partitions (self, frame, &head, worker);
     for (uint32_t i = 0; i < head.shard_count; i++) {
         uint32_t slot;
-        if (take_shard (self, frame, &head, number, anew, &slot))
+        if (take_shard (self, frame, &head, number, anew, now_ms, &slot))
             changed[changed_count++] = slot;
         named[slot] = true;
     }
@@ -339,6 +361,19 @@ bool owners_complete (const owners_t *self)
 {
     for (uint32_t i = 0; i < self->slot_count; i++) {
         if (owners_takes_part (self, i) && self->slots[i].worker == OWNERS_NOBODY)
+            return false;
+    }
+    return true;
+}
+
+bool owners_know (const owners_t *self, uint32_t partition)
+{
+    for (uint32_t i = 0; i < self->slot_count; i++) {
+        int32_t number = self->slots[i].worker;
+        if (!owners_takes_part (self, i))
+            continue;
+        if (number == OWNERS_NOBODY || partition >= self->workers[number].knows_count ||
+            !self->workers[number].knows[partition])
             return false;
     }
     return true;

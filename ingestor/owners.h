@@ -20,6 +20,8 @@ typedef struct {
     uint8_t stage;
     int64_t heard_ms;
     bool live;     /* false: this number is free */
+    bool *knows;   /* by partition: its last announce was about it */
+    uint32_t knows_count;
     bool changed;  /* another endpoint or incarnation since owners_take: connect anew */
 } owners_worker_t;
 
@@ -27,6 +29,7 @@ typedef struct {
 typedef struct {
     int32_t worker;  /* or OWNERS_NOBODY */
     uint64_t epoch;
+    int64_t heard_ms; /* when its owner last said so */
     bool settled;
     int64_t watermark_ms;
     vector_t applied;
@@ -64,6 +67,9 @@ owners_worker_t *owners_worker (owners_t *self, uint32_t worker); /* 0 .. OWNERS
 uint32_t owners_worker_count (const owners_t *self);
 /*  Has every shard of every stage an owner? */
 bool owners_complete (const owners_t *self);
+/*  Has the owner of every shard announced with the partition in mind? Before, an absent entry may be one that the
+ *  worker keeps apart until it hears that the partition is there (again). */
+bool owners_know (const owners_t *self, uint32_t partition);
 /*  Have all settled (--once)? */
 bool owners_settled (const owners_t *self);
 /*  Least next offset of the committed vectors over all shards of all stages, or -1. */

@@ -67,8 +67,12 @@ void spool_destroy (spool_t **self_p)
         return;
     *self_p = NULL;
     if (self->fd >= 0) {
+        struct stat held, named;
+        bool ours = fstat (self->fd, &held) == 0 && stat (self->path, &named) == 0 &&
+                    held.st_ino == named.st_ino && held.st_dev == named.st_dev;
         close (self->fd);
-        unlink (self->path);
+        if (ours)
+            unlink (self->path);
     }
     free (self->path);
     free (self);

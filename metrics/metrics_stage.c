@@ -207,7 +207,7 @@ static void owe_window (shard_t *self, const due_t *due, const stage_time_t *tim
         .kind = RESULT_METRICS,
         .tenant = live_scenario_tenant (live),
         .scenario = live_scenario_id (live),
-        .revision = {live->era, live->number},
+        .revision = stage_revision (time, live, due->window_ms),
         .window_start_ms = start_ms,
         .window_end_ms = due->window_ms,
         .exact = start_ms >= scenario->exact_from_ms && start_ms >= time->exact_from_ms,

@@ -335,7 +335,7 @@ static int render (void *shard, const uint8_t *key, size_t key_size, const stage
     result_header_t header = {.kind = RESULT_RANKING,
                               .tenant = live_scenario_tenant (live),
                               .scenario = live_scenario_id (live),
-                              .revision = {live->era, live->number},
+                              .revision = stage_revision (time, live, end_ms),
                               .window_start_ms = query.start_ms,
                               .window_end_ms = end_ms,
                               .exact = query.start_ms >= scenario->exact_from_ms &&

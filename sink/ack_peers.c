@@ -3,6 +3,7 @@
 
 #include <czmq.h>
 
+#include "common/incarnation.h"
 #include "common/log.h"
 #include "common/memory.h"
 
@@ -96,8 +97,9 @@ int ack_peers_heard (ack_peers_t *self, const wire_header_t *header, const wire_
     peer_t *peer = find_place (self, frame->answers);
     if (!peer)
         return -1;
-    bool reborn = peer->endpoint && header->incarnation > peer->incarnation;
-    if (!peer->endpoint || reborn) {
+    incarnation_verdict_t verdict =
+        incarnation_judge (peer->incarnation, peer->heard_ms, header->incarnation, now_ms);
+    if (!peer->endpoint || verdict == INCARNATION_NEWER) {
         /* Acks that wait in the old pipe are for a life that has ended. */
         close_peer (peer, 0);
         char *endpoint = memory_copy_string (frame->answers.bytes, frame->answers.size);
@@ -111,7 +113,8 @@ int ack_peers_heard (ack_peers_t *self, const wire_header_t *header, const wire_
         peer->due = true;
         log_info ("worker heard", F_SPAN ("worker", header->sender), F_STR ("answers", endpoint));
     }
-    peer->heard_ms = now_ms;
+    if (verdict != INCARNATION_STALE)
+        peer->heard_ms = now_ms;
     peer->sink_index = frame->sink_index;
     peer->due = peer->due || frame->result_count == 0;
     return (int)(peer - self->peers);

@@ -87,7 +87,7 @@ static inline rig_t *rig_new (int64_t size_ms, int64_t slide_ms, uint32_t live_c
     rig->actions = action_names_new ();
     rig->owed = owed_new (1);
     rig->live_count = live_count;
-    rig->time = (stage_time_t){EVENT_TIME_NONE, EVENT_TIME_NONE, EVENT_TIME_NONE, 0};
+    rig->time = (stage_time_t){EVENT_TIME_NONE, EVENT_TIME_NONE, EVENT_TIME_NONE, 0, EVENT_TIME_NONE};
     for (uint32_t i = 0; i < SCENARIOS; i++) {
         rig->config[i].metrics = (config_metrics_t){.enabled = true,
                                                     .size_ms = size_ms,

@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 
+#include "common/incarnation.h"
 #include "common/stage.h"
 #include "ingestor/owners.h"
 
@@ -243,7 +244,7 @@ static void changes_of_owner (void **state)
     assert_true (owners_worker (world->owners, 0)->changed);
     first.incarnation = 1; /* and the older one is not heard any more */
     first.shards[0].epoch = 999;
-    take (world, &first, 0);
+    take (world, &first, INCARNATION_SILENT_MS);
     assert_events (world, "");
     /* The same life at another endpoint is new as well. */
     first.incarnation = 2;
@@ -251,6 +252,50 @@ static void changes_of_owner (void **state)
     first.endpoint = "tcp://a:2";
     take (world, &first, 0);
     assert_events (world, "owned 0");
+}
+
+/*  The clock was set back, and the state folder made anew: lesser lives and epochs count once the greater
+ *  ones have been silent. */
+static void set_back (void **state)
+{
+    world_t *world = *state;
+    announce_t first = scorer ();
+    first.incarnation = 9000;
+    take (world, &first, 1000);
+    assert_events (world, "owned 0, owned 1");
+    first.incarnation = 50;
+    first.shards[0].epoch = first.shards[1].epoch = 60;
+    take (world, &first, 1000 + INCARNATION_SILENT_MS);
+    assert_events (world, "");
+    assert_int_equal (owners_slot (world->owners, 0)->epoch, 100);
+    take (world, &first, 1001 + INCARNATION_SILENT_MS);
+    assert_events (world, "owned 0, owned 1");
+    assert_int_equal (owners_slot (world->owners, 0)->epoch, 60);
+    assert_true (owners_worker (world->owners, 0)->changed);
+    /* A lesser epoch of another worker, while the shard's owner is heard. */
+    announce_t other = first;
+    other.worker = "b";
+    other.shards[0].epoch = other.shards[1].epoch = 59;
+    take (world, &other, 1001 + INCARNATION_SILENT_MS);
+    assert_events (world, "");
+    assert_int_equal (owner (world, 0), 0);
+}
+
+/*  An absent entry counts once the worker has announced with the partition in mind. */
+static void known (void **state)
+{
+    world_t *world = *state;
+    announce_t first = scorer (), other = metrics ();
+    take (world, &first, 0);
+    uint32_t p1 = partition_names_intern (world->names, span_of ("p1"));
+    uint32_t p2 = partition_names_intern (world->names, span_of ("p2"));
+    assert_false (owners_know (world->owners, p1)); /* the metrics have no owner yet */
+    take (world, &other, 0);
+    assert_true (owners_know (world->owners, p1));
+    assert_false (owners_know (world->owners, p2));
+    other.shard_count = 0; /* given back */
+    take (world, &other, 0);
+    assert_false (owners_know (world->owners, p1));
 }
 
 static void rewinds (void **state)
@@ -368,6 +413,8 @@ int main (void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown (complete, make, unmake),
         cmocka_unit_test_setup_teardown (changes_of_owner, make, unmake),
+        cmocka_unit_test_setup_teardown (set_back, make, unmake),
+        cmocka_unit_test_setup_teardown (known, make, unmake),
         cmocka_unit_test_setup_teardown (rewinds, make, unmake),
         cmocka_unit_test_setup_teardown (refused, make, unmake),
         cmocka_unit_test_setup_teardown (silent_workers, make, unmake),

@@ -6,12 +6,15 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <sysexits.h>
 #include <unistd.h>
 #include <cmocka.h>
 #include "common/buffer.h"
 #include "configd/registry.h"
 #include "configd/revision_store.h"
 #include "configd/source_table.h"
+#include "tests/unit/temp_folder.h"
 
 /*  What was told, as text: "+t/a" wanted active, "-t/a" wanted inactive, "*t/a" begun by default,
  *  "!name" a problem. */
@@ -243,9 +246,10 @@ static void test_revisions (void **state)
 {
     (void)state;
     char error[256];
-    revision_store_t *store = revision_store_open (record, 1000, error, sizeof error);
+    int code;
+    revision_store_t *store = revision_store_open (record, 1000, &code, error, sizeof error);
     assert_non_null (store);
-    assert_null (revision_store_open (record, 1000, error, sizeof error));
+    assert_null (revision_store_open (record, 1000, &code, error, sizeof error));
     assert_non_null (strstr (error, "another hotpath-configd has it"));
     registry_t *registry = registry_new (store);
     want (registry, "a", true, "{1}");
@@ -273,7 +277,7 @@ static void test_revisions (void **state)
     registry_destroy (&registry);
     revision_store_close (&store);
 
-    store = revision_store_open (record, 500, error, sizeof error); /* the clock went back */
+    store = revision_store_open (record, 500, &code, error, sizeof error); /* the clock went back */
     assert_non_null (store);
     assert_int_equal (revision_store_era (store), era);
     assert_true (revision_store_incarnation (store) > incarnation);
@@ -306,7 +310,8 @@ static void test_default_is_remembered (void **state)
 {
     (void)state;
     char error[256];
-    revision_store_t *store = revision_store_open (record, 1000, error, sizeof error);
+    int code;
+    revision_store_t *store = revision_store_open (record, 1000, &code, error, sizeof error);
     assert_non_null (store);
     registry_t *registry = registry_new (store);
     expect_defaults (registry, "");
@@ -326,7 +331,7 @@ static void test_default_is_remembered (void **state)
     registry_destroy (&registry);
     revision_store_close (&store);
 
-    store = revision_store_open (record, 1000, error, sizeof error);
+    store = revision_store_open (record, 1000, &code, error, sizeof error);
     assert_non_null (store);
     registry = registry_new (store);
     expect_defaults (registry, "+d -f");
@@ -338,32 +343,120 @@ static void test_default_is_remembered (void **state)
     revision_store_close (&store);
 }
 
+/*  ---- what may become of the record ---- */
+
+static const char *path_in (const char *name)
+{
+    static char path[128];
+    snprintf (path, sizeof path, "%s/configd/%s", record, name);
+    return path;
+}
+
+static uint32_t count_revisions (revision_store_t *store)
+{
+    registry_t *registry = registry_new (store);
+    uint32_t count = registry_count (registry);
+    registry_destroy (&registry);
+    return count;
+}
+
+static void overwrite (size_t from, size_t count)
+{
+    FILE *file = fopen (path_in ("data.mdb"), "r+");
+    fseek (file, (long)from, SEEK_SET);
+    for (size_t i = 0; i < count; i++)
+        fputc (0x5a, file);
+    fclose (file);
+}
+
+/*  Set aside, named, and another begun, whose era is greater even if the clock is not. */
+static void test_broken_record (void **state)
+{
+    (void)state;
+    static const struct {
+        size_t from, count;
+    } damages[] = {{0, 3 * 4096}, {2 * 4096, 20 * 4096}, {0, 100}};
+    char error[512];
+    int code;
+    for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
+        revision_store_t *store = revision_store_open (record, 1000, &code, error, sizeof error);
+        assert_non_null (store);
+        registry_t *registry = registry_new (store);
+        want (registry, "broken", true, i % 2 ? "{1}" : "{2}");
+        registry_flush (registry, on_revision, NULL);
+        uint64_t era = revision_store_era (store), incarnation = revision_store_incarnation (store);
+        registry_destroy (&registry);
+        revision_store_close (&store);
+        overwrite (damages[i].from, damages[i].count);
+        store = revision_store_open (record, 10, &code, error, sizeof error);
+        assert_non_null (store);
+        assert_true (revision_store_era (store) > era);
+        assert_true (revision_store_incarnation (store) > incarnation);
+        assert_int_equal (count_revisions (store), 0);
+        revision_store_close (&store);
+    }
+    buffer_clear (&told);
+}
+
+static void test_removed_record (void **state)
+{
+    (void)state;
+    char error[512] = "";
+    int code;
+    revision_store_t *store = revision_store_open (record, 1000, &code, error, sizeof error);
+    assert_non_null (store);
+    assert_int_equal (revision_store_check (store, error, sizeof error), 0);
+    registry_t *registry = registry_new (store);
+    assert_int_equal (unlink (path_in ("data.mdb")), 0);
+    assert_int_equal (revision_store_check (store, error, sizeof error), -1);
+    assert_non_null (strstr (error, "configd was removed or replaced"));
+    want (registry, "lost", true, "{1}");
+    assert_int_equal (registry_flush (registry, on_revision, NULL), -1);
+    assert_non_null (strstr (revision_store_trouble (store), "removed or replaced"));
+    registry_destroy (&registry);
+    revision_store_close (&store);
+    buffer_clear (&told);
+
+    store = revision_store_open (record, 1000, &code, error, sizeof error);
+    assert_non_null (store);
+    assert_int_equal (count_revisions (store), 0);
+    assert_int_equal (unlink (path_in ("lock")), 0);
+    assert_int_equal (revision_store_check (store, error, sizeof error), -1);
+    revision_store_close (&store);
+}
+
+static void test_no_record (void **state)
+{
+    (void)state;
+    char error[512] = "", path[128];
+    int code = 0;
+    snprintf (path, sizeof path, "%s/file", folder);
+    fclose (fopen (path, "w"));
+    assert_null (revision_store_open (path, 1000, &code, error, sizeof error));
+    assert_int_equal (code, EX_CANTCREAT);
+    assert_non_null (strstr (error, path));
+    unlink (path_in ("data.mdb"));
+    assert_int_equal (mkdir (path_in ("data.mdb"), 0755), 0);
+    assert_null (revision_store_open (record, 1000, &code, error, sizeof error));
+    assert_int_equal (code, EX_TEMPFAIL);
+    assert_non_null (strstr (error, "is not a file"));
+    rmdir (path_in ("data.mdb"));
+}
+
 static int make_folder (void **state)
 {
     (void)state;
     if (!mkdtemp (folder))
         return -1;
-    snprintf (record, sizeof record, "%s/state/configd", folder);
+    snprintf (record, sizeof record, "%s/state", folder);
     return 0;
 }
 
 static int remove_folder (void **state)
 {
     (void)state;
-    static const char *const names[] = {"/state/configd/data.mdb", "/state/configd/lock",
-                                        "/state/configd/lock.mdb"};
-    static const char *const folders[] = {"/state/configd", "/state", ""};
-    char path[128];
-    for (size_t i = 0; i < 3; i++) {
-        snprintf (path, sizeof path, "%s%s", folder, names[i]);
-        unlink (path);
-    }
-    for (size_t i = 0; i < 3; i++) {
-        snprintf (path, sizeof path, "%s%s", folder, folders[i]);
-        rmdir (path);
-    }
     buffer_free (&told);
-    return 0;
+    return nftw (folder, temp_folder_unlink, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 int main (void)
@@ -373,6 +466,8 @@ int main (void)
         cmocka_unit_test (test_leaving),   cmocka_unit_test (test_full_read),
         cmocka_unit_test (test_dedicated), cmocka_unit_test (test_begun_by_default),
         cmocka_unit_test (test_revisions), cmocka_unit_test (test_default_is_remembered),
+        cmocka_unit_test (test_broken_record), cmocka_unit_test (test_removed_record),
+        cmocka_unit_test (test_no_record),
     };
     return cmocka_run_group_tests (tests, make_folder, remove_folder);
 }

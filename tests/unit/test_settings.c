@@ -20,7 +20,7 @@ typedef struct {
     char *text, *choice, *secret;
     settings_list_t list, lines;
     bool flag, other;
-    int64_t integer, duration, natural;
+    int64_t integer, duration, natural, bytes;
 } values_t;
 
 #define AT(field) offsetof (values_t, field)
@@ -65,6 +65,13 @@ static const setting_t table[] = {
      .least = 10,
      .most = 172800000,
      .help = "a duration"},
+    {.name = "bytes",
+     .type = SETTING_BYTES,
+     .offset = AT (bytes),
+     .otherwise = "1T",
+     .least = 1024,
+     .most = INT64_C (1) << 46,
+     .help = "a size"},
     {.name = NULL},
 };
 static const settings_program_t program = {"hotpath-test", "Tests.", table, false};
@@ -100,6 +107,25 @@ static void describe (const values_t *values, char *text, size_t size)
               values->choice, values->secret ? values->secret : "-", list, lines, values->flag,
               values->other, (long long)values->integer, (long long)values->natural,
               (long long)values->duration);
+}
+
+static void sizes (void **state)
+{
+    (void)state;
+    static const struct {
+        const char *word;
+        int64_t bytes;
+    } cases[] = {{"--flag", INT64_C (1) << 40},          {"--bytes=1024", 1024},
+                 {"--bytes=1K", 1024},                   {"--bytes=64M", 64 << 20},
+                 {"--bytes=2g", INT64_C (2) << 30},      {"--bytes=3T", INT64_C (3) << 40},
+                 {"--bytes=70368744177664", INT64_C (1) << 46}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        values_t read;
+        load (&program, (const char *const[WORDS_MAX]){cases[i].word}, &read);
+        if (read.bytes != cases[i].bytes)
+            fail_msg ("%s: %lld", cases[i].word, (long long)read.bytes);
+        settings_free (&program, &read);
+    }
 }
 
 static void values (void **state)
@@ -259,6 +285,14 @@ static void refused (void **state)
         {{"--duration=inf"}, EX_USAGE, "not a duration"},
         {{"--duration=1e300d"}, EX_USAGE, "not a duration"},
         {{"--duration=9ms"}, EX_USAGE, "9 ms is outside 10 .. 172800000 ms"},
+        {{"--bytes=5X"}, EX_USAGE, "not a number of bytes (such as 64M, 2G, 1T)"},
+        {{"--bytes=5MB"}, EX_USAGE, "not a number of bytes"},
+        {{"--bytes="}, EX_USAGE, "not a number of bytes"},
+        {{"--bytes=M"}, EX_USAGE, "not a number of bytes"},
+        {{"--bytes=-1M"}, EX_USAGE, "not a number of bytes"},
+        {{"--bytes=1.5G"}, EX_USAGE, "not a number of bytes"},
+        {{"--bytes=99999999T"}, EX_USAGE, "not a number of bytes"},
+        {{"--bytes=1023"}, EX_USAGE, "1023 bytes is outside 1024 .. 70368744177664 bytes"},
         {{"--secret-file=/nowhere/at/all"}, EX_NOINPUT, "/nowhere/at/all"},
         {{"--secret-file=/"}, EX_NOINPUT, "cannot read /"},
         {{"--help"}, 0, "--choice one|two|three"},
@@ -283,7 +317,7 @@ static void refused (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (values),
+        cmocka_unit_test (sizes), cmocka_unit_test (values),
         cmocka_unit_test (operands),
         cmocka_unit_test (secret_files_on_disk),
         cmocka_unit_test (refused),

@@ -24,12 +24,18 @@ typedef struct {
     shard_owner_t *owner;
     bool holds[SHARDS], surplus[SHARDS];
     int refuses; /* a shard that cannot be opened, or -1 */
+    int tries;   /* … how often it was */
+    int lost;    /* shards whose lock was no longer in place */
+    bool keeps_lost; /* … are not given back yet: a commit is under way */
+    int64_t due_ms;  /* what the last step said */
+    char error[256];
 } member_t;
 
 static int on_taken (void *arg, uint32_t shard)
 {
     member_t *member = arg;
     assert_false (member->holds[shard]);
+    member->tries += member->refuses == (int)shard;
     if (member->refuses == (int)shard)
         return -1;
     member->holds[shard] = true;
@@ -43,10 +49,21 @@ static void on_surplus (void *arg, uint32_t shard)
     member->surplus[shard] = true;
 }
 
+static void on_lost (void *arg, uint32_t shard)
+{
+    member_t *member = arg;
+    assert_true (member->holds[shard]);
+    member->lost++;
+    if (member->keeps_lost)
+        return;
+    shard_owner_release (member->owner, shard);
+    member->holds[shard] = member->surplus[shard] = false;
+}
+
 static void join (member_t *member, const char *folder, int number)
 {
     char name[32], error[256] = "";
-    const shard_owner_events_t events = {member, on_taken, on_surplus};
+    const shard_owner_events_t events = {member, on_taken, on_surplus, on_lost};
     *member = (member_t){.refuses = -1};
     snprintf (name, sizeof name, "worker-%02d", number);
     member->owner = shard_owner_new (folder, name, SHARDS, &events, error, sizeof error);
@@ -70,10 +87,10 @@ static void step (member_t *member, int64_t now_ms)
         shard_owner_release (member->owner, i);
         member->surplus[i] = member->holds[i] = false;
     }
-    shard_owner_step (member->owner, now_ms);
+    member->due_ms = shard_owner_step (member->owner, now_ms, member->error, sizeof member->error);
 }
 
-/*  Every shard has one owner, and nobody more than its share. */
+/*  Every shard has one owner, and nobody more or less than its share. */
 static void assert_fair (const member_t *members, uint32_t count)
 {
     for (int shard = 0; shard < SHARDS; shard++) {
@@ -83,7 +100,7 @@ static void assert_fair (const member_t *members, uint32_t count)
         assert_int_equal (owners, 1);
     }
     for (uint32_t i = 0; i < count; i++)
-        assert_true (held (&members[i]) <= shard_owner_share (SHARDS, count));
+        assert_in_range (held (&members[i]), SHARDS / count, (SHARDS + count - 1) / count);
 }
 
 static void turns (member_t *members, uint32_t count, int64_t *now_ms)
@@ -95,17 +112,6 @@ static void turns (member_t *members, uint32_t count, int64_t *now_ms)
     }
 }
 
-static void shares (void **state)
-{
-    (void)state;
-    static const struct {
-        uint32_t shards, workers, share;
-    } cases[] = {{16, 1, 16}, {16, 2, 8},  {16, 3, 6}, {16, 5, 4},
-                 {16, 16, 1}, {16, 17, 1}, {1, 4, 1},  {16, 0, 16}};
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        assert_int_equal (shard_owner_share (cases[i].shards, cases[i].workers), cases[i].share);
-}
-
 static void come_and_go (void **state)
 {
     member_t *members = memory_new_array (WORKERS_MAX, sizeof *members);
@@ -114,8 +120,10 @@ static void come_and_go (void **state)
     step (&members[0], now_ms);
     step (&members[0], now_ms + SHARD_OWNER_SETTLE_MS - 1);
     assert_int_equal (held (&members[0]), 0); /* others may be about to come */
+    assert_int_equal (members[0].due_ms, SHARD_OWNER_HASTE_MS);
     step (&members[0], now_ms + SHARD_OWNER_SETTLE_MS);
     assert_int_equal (held (&members[0]), SHARDS);
+    assert_int_equal (members[0].due_ms, SHARD_OWNER_STEP_MS);
     for (uint32_t count = 2; count <= WORKERS_MAX; count++) {
         join (&members[count - 1], *state, (int)count - 1);
         turns (members, count, &now_ms);
@@ -133,18 +141,179 @@ static void come_and_go (void **state)
     free (members);
 }
 
+/*  It is tried again, less and less often, and at once by another who gets it. */
 static void one_that_cannot_be_opened (void **state)
 {
     member_t members[2];
     int64_t now_ms = 0;
     join (&members[0], *state, 0);
     members[0].refuses = 3;
-    turns (members, 1, &now_ms);
+    for (int i = 0; i < 600; i++)
+        step (&members[0], now_ms += 100);
     assert_int_equal (held (&members[0]), SHARDS - 1);
+    /* After 1, 2 and 4 s, then each 5. */
+    assert_in_range (members[0].tries, 12, 15);
     join (&members[1], *state, 1); /* given back: another may have more luck */
-    turns (members, 2, &now_ms);
+    for (int i = 0; i < 4; i++)
+        turns (members, 2, &now_ms);
     assert_true (members[1].holds[3]);
     assert_fair (members, 2);
+    for (int i = 0; i < 2; i++)
+        shard_owner_destroy (&members[i].owner);
+}
+
+/*  One that holds too little waits for others to give back, in haste at first. */
+static void haste (void **state)
+{
+    member_t members[2];
+    int64_t now_ms = 0;
+    join (&members[0], *state, 0);
+    turns (members, 1, &now_ms);
+    join (&members[1], *state, 1);
+    for (int64_t until_ms = now_ms + SHARD_OWNER_HASTE_MAX_MS; now_ms < until_ms; now_ms += 50) {
+        step (&members[1], now_ms);
+        assert_int_equal (members[1].due_ms, SHARD_OWNER_HASTE_MS);
+    }
+    step (&members[1], now_ms + SHARD_OWNER_SETTLE_MS);
+    assert_int_equal (members[1].due_ms, SHARD_OWNER_STEP_MS);
+    turns (members, 2, &now_ms);
+    assert_fair (members, 2);
+    assert_int_equal (members[1].due_ms, SHARD_OWNER_STEP_MS);
+    for (int i = 0; i < 2; i++)
+        shard_owner_destroy (&members[i].owner);
+}
+
+/*  One that does not step any more keeps what it has; what it would be due goes to the others. */
+static void a_frozen_one (void **state)
+{
+    member_t members[3];
+    int64_t now_ms = 0;
+    join (&members[0], *state, 0);
+    turns (members, 1, &now_ms);
+    join (&members[1], *state, 1);
+    join (&members[2], *state, 2);
+    step (&members[2], now_ms);       /* frozen before it took anything */
+    for (int i = 0; i < 40; i++) {
+        now_ms += SHARD_OWNER_STEP_MS;
+        step (&members[0], now_ms);
+        step (&members[1], now_ms);
+    }
+    assert_int_equal (held (&members[2]), 0);
+    assert_fair (members, 2);
+    turns (members, 3, &now_ms);      /* it goes on */
+    turns (members, 3, &now_ms);
+    assert_fair (members, 3);
+    for (int i = 0; i < 40; i++) {    /* frozen with its share */
+        now_ms += SHARD_OWNER_STEP_MS;
+        step (&members[0], now_ms);
+        step (&members[1], now_ms);
+    }
+    assert_fair (members, 3);
+    for (int i = 0; i < 3; i++)
+        shard_owner_destroy (&members[i].owner);
+}
+
+/*  A drain: the others share all there is, and take each shard as soon as it is given back. */
+static void leaving (void **state)
+{
+    member_t members[2];
+    int64_t now_ms = 0;
+    join (&members[0], *state, 0);
+    join (&members[1], *state, 1);
+    turns (members, 2, &now_ms);
+    assert_fair (members, 2);
+    shard_owner_leave (members[1].owner);
+    shard_owner_leave (members[1].owner);
+    turns (members, 2, &now_ms);
+    assert_int_equal (held (&members[1]), SHARDS / 2);
+    assert_int_equal (held (&members[0]), SHARDS / 2);
+    for (uint32_t i = 0; i < SHARDS; i++)
+        members[1].surplus[i] = members[1].holds[i];
+    step (&members[1], now_ms);
+    step (&members[0], now_ms + SHARD_OWNER_STEP_MS);
+    assert_int_equal (held (&members[0]), SHARDS);
+    assert_int_equal (held (&members[1]), 0); /* and takes none of them again */
+    for (int i = 0; i < 2; i++)
+        shard_owner_destroy (&members[i].owner);
+}
+
+/*  ---- folders that are removed under it ---- */
+
+static void sweep (const char *folder, const char *name)
+{
+    char path[512];
+    snprintf (path, sizeof path, "%s/%s", folder, name);
+    nftw (path, temp_folder_unlink, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+static void a_removed_shard (void **state)
+{
+    static const char *const removed[] = {"5", "5/lock"};
+    for (size_t i = 0; i < sizeof removed / sizeof *removed; i++) {
+        member_t members[2];
+        int64_t now_ms = 0;
+        join (&members[0], *state, 0);
+        turns (members, 1, &now_ms);
+        assert_int_equal (members[0].lost, 0);
+        sweep (*state, removed[i]);
+        members[0].keeps_lost = true;
+        step (&members[0], now_ms);
+        assert_int_equal (members[0].lost, 1);
+        step (&members[0], now_ms);
+        assert_int_equal (members[0].lost, 2); /* asked again until it lets go */
+        members[0].keeps_lost = false;
+        step (&members[0], now_ms);
+        assert_true (members[0].holds[5]); /* taken anew */
+        assert_int_equal (members[0].lost, 3);
+        turns (members, 1, &now_ms);
+        assert_int_equal (members[0].lost, 3);
+        assert_int_equal (held (&members[0]), SHARDS);
+        shard_owner_destroy (&members[0].owner);
+    }
+}
+
+/*  Another was faster: it stays its. */
+static void a_removed_shard_that_another_took (void **state)
+{
+    member_t members[2];
+    int64_t now_ms = 0;
+    join (&members[0], *state, 0);
+    turns (members, 1, &now_ms);
+    members[0].keeps_lost = true; /* as one that is frozen */
+    sweep (*state, "");
+    join (&members[1], *state, 1);
+    now_ms += SHARD_OWNER_STEP_MS;
+    step (&members[1], now_ms);
+    step (&members[1], now_ms + SHARD_OWNER_SETTLE_MS);
+    assert_true (held (&members[1]) >= SHARDS / 2);
+    members[0].keeps_lost = false;
+    turns (members, 2, &now_ms);
+    assert_fair (members, 2);
+    assert_int_equal (members[0].lost, SHARDS); /* each of its own once */
+    assert_int_equal (members[1].lost, 0);
+    for (int i = 0; i < 2; i++)
+        shard_owner_destroy (&members[i].owner);
+}
+
+static void a_removed_membership (void **state)
+{
+    member_t members[2];
+    int64_t now_ms = 0;
+    join (&members[0], *state, 0);
+    turns (members, 1, &now_ms);
+    sweep (*state, "members");
+    step (&members[0], now_ms);
+    join (&members[1], *state, 1); /* is counted, and counts the other */
+    turns (members, 2, &now_ms);
+    assert_fair (members, 2);
+    /* Its name was taken over meanwhile. */
+    sweep (*state, "members");
+    member_t other;
+    join (&other, *state, 0);
+    step (&members[0], now_ms);
+    assert_int_equal (members[0].due_ms, -1);
+    assert_non_null (strstr (members[0].error, *state));
+    shard_owner_destroy (&other.owner);
     for (int i = 0; i < 2; i++)
         shard_owner_destroy (&members[i].owner);
 }
@@ -186,7 +355,7 @@ static void names (void **state)
 {
     member_t member;
     char error[256] = "";
-    const shard_owner_events_t events = {&member, on_taken, on_surplus};
+    const shard_owner_events_t events = {&member, on_taken, on_surplus, on_lost};
     join (&member, *state, 7);
     assert_null (shard_owner_new (*state, "worker-07", SHARDS, &events, error, sizeof error));
     assert_non_null (strstr (error, *state));
@@ -205,8 +374,16 @@ static void names (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (shares),  ON_DISK (come_and_go), ON_DISK (one_that_cannot_be_opened),
-        ON_DISK (a_killed_process), ON_DISK (names),
+        ON_DISK (come_and_go),
+        ON_DISK (one_that_cannot_be_opened),
+        ON_DISK (haste),
+        ON_DISK (a_frozen_one),
+        ON_DISK (leaving),
+        ON_DISK (a_removed_shard),
+        ON_DISK (a_removed_shard_that_another_took),
+        ON_DISK (a_removed_membership),
+        ON_DISK (a_killed_process),
+        ON_DISK (names),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

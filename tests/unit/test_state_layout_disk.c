@@ -9,6 +9,8 @@
 #include <dirent.h>
 #include <pthread.h>
 #include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
 
 #include "common/memory.h"
 #include "common/state_layout.h"
@@ -42,28 +44,50 @@ static void refused (void **state)
     static const struct {
         const char *name, *text, *says;
     } cases[] = {
-        {"another number of shards", "format=1\nshards=8\nlineage=00000000000000ff\n",
+        {"another number of shards", "format=2\nshards=8\nlineage=00000000000000ff\n",
          "has 8 shards, --shards is 16: run with --shards 8"},
-        {"a newer format", "format=2\nshards=16\nlineage=00000000000000ff\n",
-         "run the newer version"},
+        {"a newer format", "format=3\nshards=16\nlineage=00000000000000ff\n",
+         "is of format 3, this program knows 2: run the newer version"},
+        {"an older format", "format=1\nshards=16\nlineage=00000000000000ff\n",
+         "is of format 1, this program knows 2: run the older version"},
         {"empty", "", "cannot read"},
-        {"cut", "format=1\nshards=16\n", "cannot read"},
-        {"no lineage", "format=1\nshards=16\nlineage=0\n", "cannot read"},
+        {"cut", "format=2\nshards=16\n", "cannot read"},
+        {"no lineage", "format=2\nshards=16\nlineage=0\n", "cannot read"},
         {"something else", "hello\n", "cannot read"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char error[512] = "";
         state_layout_t layout;
         write_layout (*state, cases[i].text);
-        if (state_layout_open (*state, 16, &layout, error, sizeof error) != -1 ||
+        if (state_layout_open (*state, 16, &layout, error, sizeof error) != EX_CONFIG ||
             !strstr (error, cases[i].says) || !strstr (error, *state))
             fail_msg ("%s: %s", cases[i].name, error);
     }
     char error[512] = "";
     state_layout_t layout;
-    write_layout (*state, "format=1\nshards=16\nlineage=00000000000000ff\n");
+    write_layout (*state, "format=2\nshards=16\nlineage=00000000000000ff\n");
     assert_int_equal (state_layout_open (*state, 16, &layout, error, sizeof error), 0);
     assert_true (layout.lineage == 0xff);
+}
+
+static void watched (void **state)
+{
+    char error[512] = "", path[256];
+    state_layout_t layout;
+    snprintf (path, sizeof path, "%s/layout", (char *)*state);
+    assert_int_equal (state_layout_open (*state, 16, &layout, error, sizeof error), 0);
+    assert_int_equal (state_layout_check (*state, &layout, error, sizeof error), 0);
+    unlink (path);
+    assert_int_equal (state_layout_check (*state, &layout, error, sizeof error), -1);
+    assert_non_null (strstr (error, "was removed while this ran"));
+    write_layout (*state, "half of somet"); /* says nothing: it is linked whole, or not of ours */
+    assert_int_equal (state_layout_check (*state, &layout, error, sizeof error), 0);
+    write_layout (*state, "format=2\nshards=16\nlineage=00000000000000ff\n");
+    assert_int_equal (state_layout_check (*state, &layout, error, sizeof error), -1);
+    assert_non_null (strstr (error, "was replaced by another while this ran: its lineage is 00000000000000ff"));
+    layout.lineage = 0xff;
+    assert_int_equal (state_layout_check (*state, &layout, error, sizeof error), 0);
+    assert_int_equal (state_layout_check ("/nowhere/at/all", &layout, error, sizeof error), -1);
 }
 
 static void no_folder (void **state)
@@ -72,16 +96,16 @@ static void no_folder (void **state)
     state_layout_t layout;
     snprintf (path, sizeof path, "%s/file", (char *)*state);
     fclose (fopen (path, "w"));
-    assert_int_equal (state_layout_open (path, 16, &layout, error, sizeof error), -1);
+    assert_int_equal (state_layout_open (path, 16, &layout, error, sizeof error), EX_CANTCREAT);
     assert_non_null (strstr (error, path));
     snprintf (path, sizeof path, "%s/file/below", (char *)*state);
-    assert_int_equal (state_layout_open (path, 16, &layout, error, sizeof error), -1);
+    assert_int_equal (state_layout_open (path, 16, &layout, error, sizeof error), EX_CANTCREAT);
     assert_int_equal (state_layout_make_folder (""), -1);
     assert_int_equal (state_layout_make_folder ("/"), 0);
     char *longest = memory_new (10000);
     memset (longest, 'x', 9999);
     assert_int_equal (state_layout_make_folder (longest), -1);
-    assert_int_equal (state_layout_open (longest, 16, &layout, error, sizeof error), -1);
+    assert_int_equal (state_layout_open (longest, 16, &layout, error, sizeof error), EX_CONFIG);
     free (longest);
 }
 
@@ -140,7 +164,7 @@ int main (void)
 {
     const struct CMUnitTest tests[] = {
         ON_DISK (made_once),
-        ON_DISK (refused),
+        ON_DISK (refused), ON_DISK (watched),
         ON_DISK (no_folder),
         ON_DISK (at_once),
     };

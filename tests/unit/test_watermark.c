@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/incarnation.h"
 #include "common/memory.h"
 #include "common/watermark.h"
 
@@ -261,14 +262,24 @@ static void several_senders (void **state)
     assert_true (watermark_is_listed (world->watermark, number (world, 2)));
 }
 
+/*  Somebody listens for so long, a turn of 20 ms after the other. */
+static void listen_for (world_t *world, int64_t *clock_ms, int64_t ms, bool drained)
+{
+    for (int64_t until_ms = *clock_ms + ms; *clock_ms < until_ms; *clock_ms += 20)
+        watermark_listen (world->watermark, *clock_ms, drained);
+    watermark_listen (world->watermark, *clock_ms, drained);
+}
+
 static void incarnations (void **state)
 {
     world_t *world = *state;
     bool ended;
+    int64_t clock_ms = 1000000;
     const said_t all_ended[] = {{IDLE | ENDED, 1}, {IDLE | ENDED, 1}, {IDLE | ENDED, 1}};
     assert_true (say (world, "a", 7, 900, all_ended));
     assert_int_equal (of (world, entries, &ended), 900);
     assert_true (ended);
+    listen_for (world, &clock_ms, INCARNATION_SILENT_MS - 100, true);
     assert_false (say (world, "a", 6, NONE, (said_t[]){{BUSY, 0}, {BUSY, 0}, {BUSY, 0}}));
     assert_int_equal (of (world, entries, &ended), 900);
     /* A new life that has not begun to read: what the old one called idle may have much behind it.
@@ -283,6 +294,10 @@ static void incarnations (void **state)
     assert_int_equal (of (world, entries, &ended), 95);
     assert_true (say (world, "a", 8, NONE, (said_t[]){{IDLE, 1}, {UNSAID, 0}, {IDLE, 1}}));
     assert_int_equal (of (world, entries, &ended), 295);
+    /* A life that looks older, since the clock was set back: the new one, once the other is silent. */
+    listen_for (world, &clock_ms, INCARNATION_SILENT_MS + 100, true);
+    assert_true (say (world, "a", 2, NONE, (said_t[]){{UNSAID, 0}, {UNSAID, 0}, {UNSAID, 0}}));
+    assert_int_equal (of (world, entries, &ended), 95);
 }
 
 /*  A partition goes to another ingestor: the first one's restart says nothing of it any more. */
@@ -294,14 +309,6 @@ static void moved (void **state)
     say (world, "b", 1, NONE, (said_t[]){{IDLE, 1}, {UNSAID, 0}, {UNSAID, 0}});
     say (world, "a", 2, NONE, (said_t[]){{UNSAID, 0}, {BUSY, 0}, {BUSY, 0}});
     assert_int_equal (of (world, entries, &ended), 195);
-}
-
-/*  Somebody listens for so long, a turn of 20 ms after the other. */
-static void listen_for (world_t *world, int64_t *clock_ms, int64_t ms, bool drained)
-{
-    for (int64_t until_ms = *clock_ms + ms; *clock_ms < until_ms; *clock_ms += 20)
-        watermark_listen (world->watermark, *clock_ms, drained);
-    watermark_listen (world->watermark, *clock_ms, drained);
 }
 
 static const said_t all_idle[] = {{IDLE, 1}, {IDLE, 1}, {IDLE, 1}};
