@@ -1,5 +1,10 @@
 #include "sink/sink_status.h"
 
+static bool is_writable (const redis_writer_t *writer)
+{
+    return redis_writer_state (writer) == WRITER_READY && !redis_writer_failing (writer);
+}
+
 void sink_tell_readiness (void *arg, readiness_t *readiness, int64_t now_ms)
 {
     const sink_view_t *view = arg;
@@ -7,12 +12,12 @@ void sink_tell_readiness (void *arg, readiness_t *readiness, int64_t now_ms)
     size_t jobs, bytes;
     (void)now_ms;
     redis_writer_waiting (writer, &jobs, &bytes);
-    if (redis_writer_connected (writer) && !redis_writer_failing (writer))
-        readiness_say (readiness, true, "redis", "connected to %s:%d, %zu writes wait",
-                       view->redis->host, view->redis->port, jobs);
+    if (is_writable (writer))
+        readiness_say (readiness, true, "redis", "connected to %s, %zu writes wait",
+                       view->redis->place, jobs);
     else
-        readiness_say (readiness, false, "redis", "%s:%d cannot be written: %s; %zu writes wait",
-                       view->redis->host, view->redis->port, redis_writer_error (writer), jobs);
+        readiness_say (readiness, false, "redis", "%s cannot be written: %s; %zu writes wait",
+                       view->redis->place, redis_writer_error (writer), jobs);
 }
 
 static void put_pair (counters_t *counters, const char *name, const char *kind,
@@ -67,7 +72,7 @@ void sink_tell_metrics (void *arg, counters_t *counters, int64_t now_ms)
          "Times that the connection to Redis failed or was refused and was tried again.",
          (double)redis_writer_retries (view->writer)},
         {COUNTERS_GAUGE, "hotpath_redis_connected", "Whether Redis takes commands.",
-         redis_writer_connected (view->writer) && !redis_writer_failing (view->writer)},
+         is_writable (view->writer)},
         {COUNTERS_GAUGE, "hotpath_redis_writes_waiting", "Writes that Redis has not executed yet.",
          (double)jobs},
         {COUNTERS_GAUGE, "hotpath_redis_waiting_bytes", "Bytes of the writes that wait.",

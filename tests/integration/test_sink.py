@@ -113,6 +113,13 @@ class Worker:
             results.append((shard, self.sequence[shard], i, len(chunks), chunk))
         self.push.send(self.frame(results))
 
+    def send_many(self, shard, bodies):
+        """Many results in one frame, as a worker sends them."""
+        first = self.sequence.get(shard, 0) + 1
+        self.sequence[shard] = first + len(bodies) - 1
+        self.push.send(self.frame([(shard, first + i, 0, 1, body)
+                                   for i, body in enumerate(bodies)]))
+
     def wait_executed(self, seconds=10):
         def executed():
             self.poll()
@@ -285,8 +292,8 @@ def test_redis_away_and_back_loses_nothing(make, redis):
     redis.stop()
     for shard in range(SHARDS):
         scorer.send(shard, ranking(11, [(f"second-{shard}", 1)]))
-    for i in range(1000):
-        profiler.send(i % SHARDS, profile(f"u{i}", str(i)))
+    for shard in range(SHARDS):
+        profiler.send_many(shard, [profile(f"u{i}", str(i)) for i in range(shard, 1000, SHARDS)])
     profiler.poll(500)
     assert all(ack[0] == 0 for ack in profiler.acks.values())
     redis.start()
