@@ -43,6 +43,8 @@ typedef struct {
     size_t sent; /* of the `count`, how many have been sent */
     size_t bytes;
     uint64_t last_sequence;
+    uint64_t generation;
+    bool generation_changed; /* since the last collect */
 } pipe_t;
 
 struct owed {
@@ -172,7 +174,8 @@ static entry_t *find_or_add (owed_t *self, const void *key, size_t key_size, uin
 void owed_put (owed_t *self, const void *key, size_t key_size, uint64_t route, const void *body,
                size_t body_size)
 {
-    CHECK (key_size >= 1 && key_size <= OWED_KEY_BYTES_MAX && (!body || body_size > 0));
+    CHECK (key_size >= 1 && key_size <= OWED_KEY_BYTES_MAX && (!body || body_size > 0) &&
+           *(const uint8_t *) key != OWED_GENERATION);
     entry_t *entry = find_or_add (self, key, key_size, route);
     entry->version = ++self->version;
     entry->has_body = body != NULL;
@@ -186,6 +189,13 @@ void owed_put (owed_t *self, const void *key, size_t key_size, uint64_t route, c
 bool owed_has (const owed_t *self, const void *key, size_t key_size)
 {
     return find (self, key, key_size) != NULL;
+}
+
+void owed_forget (owed_t *self, const void *key, size_t key_size)
+{
+    entry_t *entry = find (self, key, key_size);
+    if (entry)
+        settle (self, entry);
 }
 
 size_t owed_count (const owed_t *self)
@@ -326,10 +336,35 @@ void owed_restart (owed_t *self, uint32_t sink)
     pipe->last_sequence = 0;
 }
 
+uint64_t owed_generation (const owed_t *self, uint32_t sink)
+{
+    return self->pipes[sink].generation;
+}
+
+void owed_set_generation (owed_t *self, uint32_t sink, uint64_t generation)
+{
+    self->pipes[sink].generation = generation;
+    self->pipes[sink].generation_changed = true;
+}
+
+static void collect_generations (owed_t *self, change_set_t *changes, buffer_t *value)
+{
+    for (uint32_t i = 0; i < self->sink_count; i++) {
+        const uint8_t key[] = {'o', OWED_GENERATION, (uint8_t) i};
+        if (!self->pipes[i].generation_changed)
+            continue;
+        buffer_clear (value);
+        pack_uint (value, self->pipes[i].generation);
+        change_set_put (changes, key, sizeof key, value->bytes, value->size);
+        self->pipes[i].generation_changed = false;
+    }
+}
+
 void owed_collect (owed_t *self, change_set_t *changes)
 {
     change_set_append (changes, &self->removals);
     buffer_t value = {0};
+    collect_generations (self, changes, &value);
     entry_t *entry, *next;
     DL_FOREACH_SAFE2 (self->changed, entry, next, changed_next) {
         uint8_t key[OWED_KEY_BYTES_MAX + 1];
@@ -347,16 +382,30 @@ void owed_collect (owed_t *self, change_set_t *changes)
     buffer_free (&value);
 }
 
+/*  Of a sink that is not in the list any more it says nothing. */
+static int load_generation (owed_t *self, uint8_t sink, cursor_t value)
+{
+    uint64_t generation = cursor_uint (&value);
+    if (!cursor_finished (&value))
+        return -1;
+    if (sink < self->sink_count)
+        self->pipes[sink].generation = generation;
+    return 0;
+}
+
 int owed_load (owed_t *self, const uint8_t *key, size_t key_size, const uint8_t *value,
                size_t value_size)
 {
     cursor_t cursor = cursor_of (value, value_size);
+    if (key_size == 3 && key[1] == OWED_GENERATION)
+        return load_generation (self, key[2], cursor);
     uint64_t route = cursor_uint (&cursor);
     span_t body = {NULL, 0};
     if (!cursor_take_nil (&cursor))
         body = cursor_span (&cursor, BODY_BYTES_MAX);
     bool empty = body.bytes && !body.size;
-    if (!cursor_finished (&cursor) || empty || key_size < 2 || key_size > OWED_KEY_BYTES_MAX + 1)
+    if (!cursor_finished (&cursor) || empty || key_size < 2 || key_size > OWED_KEY_BYTES_MAX + 1 ||
+        key[1] == OWED_GENERATION)
         return -1;
     owed_put (self, key + 1, key_size - 1, route, body.bytes, body.size);
     entry_t *entry = find (self, key + 1, key_size - 1);

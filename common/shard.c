@@ -106,7 +106,7 @@ shard_t *shard_open (const stage_t *stage, const stage_context_t *context, uint3
     self->next_commit_ms = now_ms;
     stage_time_t time = shard_time (self, now_ms);
     stage->loaded (self->state, &time);
-    stage->refresh (self->state, &time, false);
+    stage->refresh (self->state, &time, (stage_refresh_t){0});
     return self;
 }
 

@@ -37,28 +37,25 @@ static void sink_started (worker_t *self, uint32_t index, const wire_header_t *h
         owed_restart (shard->owed, index);
         stage_time_t time = shard_time (shard, now_ms);
         if (!first)
-            shard->stage->refresh (shard->state, &time, false);
+            shard->stage->refresh (shard->state, &time,
+                                   (stage_refresh_t){false, index, self->sink_count});
     }
     if (!first)
         log_info ("a sink started anew: what it did not acknowledge is sent again",
                   F_INT ("sink", index));
 }
 
-static void redis_started (worker_t *self, uint64_t generation, worker_sink_t *sink, int64_t now_ms)
+/*  Everything live is owed again where Redis behind the sink is not the one for which it was: it came back
+ *  empty or as another, or this shard is new here and its former owner did not come to it. */
+static void follow_redis (worker_t *self, shard_t *shard, uint32_t index, int64_t now_ms)
 {
-    bool first = sink->redis_generation == 0;
-    sink->redis_generation = generation;
-    if (first)
+    uint64_t generation = self->sinks[index].redis_generation;
+    if (!generation || owed_generation (shard->owed, index) == generation)
         return;
-    log_info ("Redis came back as another or empty: all that is live is sent again");
-    for (uint32_t i = 0; i < self->layout.shard_count; i++) {
-        shard_t *shard = self->shards[i];
-        stage_time_t time;
-        if (!shard)
-            continue;
-        time = shard_time (shard, now_ms);
-        shard->stage->refresh (shard->state, &time, true);
-    }
+    stage_time_t time = shard_time (shard, now_ms);
+    owed_set_generation (shard->owed, index, generation);
+    shard->stage->refresh (shard->state, &time, (stage_refresh_t){true, index, self->sink_count});
+    shard->changed = true;
 }
 
 static void take_ack (worker_t *self, uint32_t index, const wire_ack_t *ack)
@@ -89,8 +86,9 @@ static void take_acks (worker_t *self, zmq_msg_t *message, int64_t now_ms)
         return;
     if (header.incarnation > sink->incarnation)
         sink_started (self, head.sink_index, &header, now_ms);
-    if (head.redis_generation != sink->redis_generation)
-        redis_started (self, head.redis_generation, sink, now_ms);
+    if (sink->redis_generation && head.redis_generation != sink->redis_generation)
+        log_info ("Redis came back as another or empty: all that is live is sent again");
+    sink->redis_generation = head.redis_generation;
     for (uint32_t i = 0; i < head.ack_count && !frame.failed; i++) {
         wire_read_ack (&frame, &ack);
         if (!frame.failed)
@@ -146,6 +144,7 @@ static uint32_t gather_chunks (worker_t *self, uint32_t index, buffer_t *results
         owed_chunk_t chunk;
         if (!shard)
             continue;
+        follow_redis (self, shard, index, now_ms);
         fill_pipe (shard, index, now_ms);
         while (results->size < WIRE_FRAME_BYTES_GOAL && owed_to_send (shard->owed, index, &chunk)) {
             wire_result_t result = {.shard = shard->number,
