@@ -98,6 +98,21 @@ static void describe (const redis_job_t *self, uint32_t index, const char *error
               key.bytes ? key.bytes : "", error, *remedy ? " (" : "", remedy, *remedy ? ")" : "");
 }
 
+/*  The first error in an answer, or NULL; *index: which of a list's, from 1 on. */
+static const char *find_error (const redis_answer_t *answer, uint32_t *index)
+{
+    *index = 0;
+    if (answer->kind == ANSWER_ERROR)
+        return answer->text.bytes;
+    for (size_t i = 0; answer->kind == ANSWER_LIST && i < answer->count; i++) {
+        if (!answer->list[i] || answer->list[i]->kind != ANSWER_ERROR)
+            continue;
+        *index = (uint32_t)i + 1;
+        return answer->list[i]->text.bytes;
+    }
+    return NULL;
+}
+
 /*  The answer to EXEC, or to a lone command. */
 static job_verdict_t take_last (redis_job_t *self, const redis_answer_t *answer,
                                 char reason[JOB_REASON_BYTES])
@@ -115,14 +130,12 @@ static job_verdict_t take_last (redis_job_t *self, const redis_answer_t *answer,
         bool lasting = self->kind == JOB_READ && !redis_texts_passing (answer->text.bytes);
         return lasting ? JOB_LASTING : JOB_PASSING;
     }
-    for (size_t i = 0; answer->kind == ANSWER_LIST && i < answer->count; i++) {
-        const redis_answer_t *inner = answer->list[i];
-        if (!inner || inner->kind != ANSWER_ERROR)
-            continue;
-        describe (self, (uint32_t)i + 1, inner->text.bytes, reason);
-        return redis_texts_passing (inner->text.bytes) ? JOB_PASSING : JOB_LASTING;
-    }
-    return JOB_DONE;
+    uint32_t index;
+    const char *error = find_error (answer, &index);
+    if (!error)
+        return JOB_DONE;
+    describe (self, index, error, reason);
+    return redis_texts_passing (error) ? JOB_PASSING : JOB_LASTING;
 }
 
 job_verdict_t redis_job_take (redis_job_t *self, const redis_answer_t *answer,
@@ -131,8 +144,10 @@ job_verdict_t redis_job_take (redis_job_t *self, const redis_answer_t *answer,
     const redis_batch_t *batch = redis_job_batch (self);
     bool last = ++self->answered == batch->count;
     if (!self->prepared) {
-        if (answer->kind == ANSWER_ERROR) {
-            describe (self, self->answered - 1, answer->text.bytes, reason);
+        uint32_t index;
+        const char *error = find_error (answer, &index);
+        if (error) {
+            describe (self, self->answered - 1, error, reason);
             return JOB_PASSING;
         }
         return last ? JOB_PREPARED : JOB_GOES_ON;

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include "common/span.h"
-#include "sink/gather_keys.h"
+#include "sink/result_order.h"
 
 enum { RESULT_ORDER_FIELDS = 5 };
 

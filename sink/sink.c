@@ -24,7 +24,7 @@ static void wait_for_work (sink_t *self, bool take)
         {self->intake ? zsock_resolve (self->intake) : NULL, 0, ZMQ_POLLIN, 0},
     };
     bool connected = items[0].fd >= 0;
-    take = take && redis_writer_has_room (self->writer);
+    take = take && sink_has_room (self);
     zmq_poll (items + !connected, connected + take, SINK_TURN_MS);
 }
 
@@ -54,7 +54,7 @@ static void turn (sink_t *self, bool take)
     status_turn (self->status, self->now_ms);
     beat_tick (&self->beat, self->now_ms);
     /* While nothing is taken nobody can be heard: silence then means nothing. */
-    if (!redis_writer_has_room (self->writer))
+    if (!sink_has_room (self))
         self->swept_ms = self->now_ms;
     if (take && self->now_ms - self->swept_ms > SINK_SWEEP_MS) {
         ack_peers_forget (self->peers, self->now_ms);
@@ -178,7 +178,7 @@ sink_t *sink_new (const sink_options_t *options, char *error, size_t error_size,
     sink_t *self = memory_new (sizeof *self);
     self->options = options;
     self->beat = options->beat;
-    self->gather = gather_new (options->gather_timeout_ms);
+    self->gather = gather_new (options->gather_timeout_ms, GATHER_HISTORY_BYTES_MAX);
     self->commands = result_commands_new (options->key_prefix, options->cluster_keys);
     self->writer = make_writer (self);
     self->view = (sink_view_t){&self->counts, self->writer, self->gather, options->redis};

@@ -29,6 +29,12 @@ struct sink {
     status_t *status;
 };
 
+/*  Is there room for what results become? Where not, they wait with their workers. */
+static inline bool sink_has_room (const sink_t *self)
+{
+    return redis_writer_has_room (self->writer) && !gather_is_full (self->gather);
+}
+
 /*  sink_results.c: takes what came, as long as there is room for what it makes. */
 void sink_take_frames (sink_t *self);
 

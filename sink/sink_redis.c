@@ -8,7 +8,7 @@
 
 /*  What a job of the writer was for. */
 typedef struct {
-    enum { JOB_PROFILE, JOB_WINDOW, JOB_ORDER, JOB_HISTORY } kind;
+    enum { JOB_PROFILE, JOB_WINDOW, JOB_RESTORE, JOB_ORDER, JOB_HISTORY } kind;
     uint32_t serial;     /* of the lookup */
     gather_key_t *key;   /* all but profiles */
     chain_token_t token; /* profile */
@@ -43,13 +43,17 @@ static void ask (sink_t *self, gather_key_t *key)
 
 static void put_window (sink_t *self, const gather_result_t *result)
 {
-    const sink_job_t job = {.kind = JOB_WINDOW, .key = result->key};
+    bool again = result->member_count > 0;
+    const sink_job_t job = {.kind = again ? JOB_RESTORE : JOB_WINDOW, .key = result->key};
     commands_clear (&self->prepare);
     commands_clear (&self->write);
     int made = result_commands_window (self->commands, result, clock_wall_ms (), &self->prepare,
                                        &self->write);
     CHECK (made == 0); /* gather_put read its metrics block */
-    self->counts.incomplete += !result->complete;
+    self->counts.incomplete += !again && !result->complete;
+    if (!again && result->kind == RESULT_METRICS)
+        gather_keep_member (self->gather, result->key, result->window_end_ms,
+                            result_commands_member (self->commands));
     redis_writer_put (self->writer, LANE_FIRST, &self->prepare, &self->write, &job, sizeof job);
 }
 
@@ -59,7 +63,7 @@ static void follow_redis (sink_t *self)
     if (generation == self->redis_generation)
         return;
     if (self->redis_generation)
-        gather_forget (self->gather, self->now_ms);
+        gather_lost (self->gather, self->now_ms);
     self->redis_generation = generation;
     ack_peers_tell_all (self->peers);
 }
@@ -97,9 +101,10 @@ static void learn_history (const sink_job_t *job, const redis_answer_t *answer)
 {
     for (size_t i = 0; answer->kind == ANSWER_LIST && i < answer->count; i++) {
         bool empty;
-        result_order_t order = result_lookup_member (answer->list[i]->text, &empty);
+        span_t member = answer->list[i]->text;
+        result_order_t order = result_lookup_member (member, &empty);
         if (order.known)
-            gather_learn_window (job->key, job->serial, &order, empty);
+            gather_learn_window (job->key, job->serial, &order, empty, member);
     }
 }
 
@@ -110,7 +115,8 @@ static void finish_window (sink_t *self, const sink_job_t *job, outcome_t outcom
                    F_SPAN ("key", result_commands_key_name (self->commands, job->key)),
                    F_INT ("retry_ms", GATHER_RETRY_MS));
     bool ranking = job->key->kind == RESULT_RANKING;
-    (ranking ? self->counts.rankings : self->counts.metrics)[outcome != OUTCOME_OK]++;
+    if (job->kind == JOB_WINDOW)
+        (ranking ? self->counts.rankings : self->counts.metrics)[outcome != OUTCOME_OK]++;
     gather_done (self->gather, job->key, outcome, self->now_ms);
 }
 
@@ -124,6 +130,7 @@ void sink_on_done (void *arg, const void *tag, outcome_t outcome, const redis_an
         result_chain_executed (self->chain, &job->token);
         break;
     case JOB_WINDOW:
+    case JOB_RESTORE:
         finish_window (self, job, outcome);
         break;
     case JOB_ORDER:

@@ -94,7 +94,7 @@ static void take_frame (sink_t *self, const void *bytes, size_t size)
 void sink_take_frames (sink_t *self)
 {
     void *socket = zsock_resolve (self->intake);
-    for (int i = 0; i < SINK_FRAMES_A_TURN && redis_writer_has_room (self->writer); i++) {
+    for (int i = 0; i < SINK_FRAMES_A_TURN && sink_has_room (self); i++) {
         zmq_msg_t message;
         zmq_msg_init (&message);
         bool got = zmq_msg_recv (&message, socket, ZMQ_DONTWAIT) >= 0;

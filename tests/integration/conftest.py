@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from support import kafka_tools, maker, oracle, redis_check, servers
+from support import kafka_tools, maker, oracle, redis_check, servers, sink_bench
 
 ROOT = Path(__file__).resolve().parents[2]
 HOTPATH = Path(os.environ.get("HOTPATH_TEST_BIN") or ROOT / "build" / "bin") / "hotpath"
@@ -144,6 +144,14 @@ def executable():
 def redis():
     with servers.Redis() as server:
         yield server
+
+
+@pytest.fixture
+def make(tmp_path, redis):
+    """Makes sinks on this Redis and workers for them: support/sink_bench.py."""
+    bench = sink_bench.Bench(tmp_path, redis)
+    yield bench
+    assert not any(bench.close())
 
 
 @pytest.fixture(scope="session")
