@@ -174,7 +174,7 @@ void redis_jobs_init (redis_jobs_t *self)
 void redis_jobs_put (redis_jobs_t *self, redis_job_t *job)
 {
     TAILQ_INSERT_TAIL (&self->waiting[job->lane], job, entry);
-    self->bytes += redis_job_bytes (job);
+    self->bytes[job->lane] += redis_job_bytes (job);
     self->count++;
 }
 
@@ -182,7 +182,7 @@ void redis_jobs_put_first (redis_jobs_t *self, redis_job_t *job)
 {
     CHECK (job->lane == LANE_FIRST);
     TAILQ_INSERT_HEAD (&self->waiting[LANE_FIRST], job, entry);
-    self->bytes += redis_job_bytes (job);
+    self->bytes[job->lane] += redis_job_bytes (job);
     self->count++;
 }
 
@@ -215,7 +215,7 @@ void redis_jobs_prepared (redis_jobs_t *self, redis_job_t *job)
 void redis_jobs_remove (redis_jobs_t *self, redis_job_t *job)
 {
     TAILQ_REMOVE (&self->sent, job, entry);
-    self->bytes -= redis_job_bytes (job);
+    self->bytes[job->lane] -= redis_job_bytes (job);
     self->count--;
 }
 
@@ -229,7 +229,7 @@ static bool reset (redis_jobs_t *self, struct redis_job_list *list, redis_job_t 
     if (job->kind == JOB_WRITE || job->kind == JOB_READ)
         return true;
     TAILQ_REMOVE (list, job, entry);
-    self->bytes -= redis_job_bytes (job);
+    self->bytes[job->lane] -= redis_job_bytes (job);
     self->count--;
     redis_job_destroy (&job);
     return false;

@@ -45,7 +45,7 @@ typedef struct redis_job {
 
 typedef struct {
     TAILQ_HEAD (redis_job_list, redis_job) sent, waiting[LANES];
-    size_t count, bytes;
+    size_t count, bytes[LANES]; /* sent and waiting */
 } redis_jobs_t;
 
 /*  Copies the commands and the tag (NULL: none; at most JOB_TAG_BYTES). */

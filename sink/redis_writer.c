@@ -158,6 +158,15 @@ static void send_commands (redis_writer_t *self, const commands_t *commands, int
     send_batch (self, bytes, commands->count, now_ms);
 }
 
+/*  It executes again what it is asked. */
+static void recover (redis_writer_t *self)
+{
+    if (self->failing && self->generation)
+        log_info ("redis takes writes again", F_STR ("redis", self->options.url->place),
+                  F_INT ("waiting", self->jobs.count));
+    self->failing = false;
+}
+
 static void become_ready (redis_writer_t *self, int64_t now_ms)
 {
     const redis_marker_t *marker = redis_greeting_marker (self->greeting);
@@ -174,8 +183,10 @@ static void become_ready (redis_writer_t *self, int64_t now_ms)
     self->generation = marker->generation;
     self->state = WRITER_READY;
     self->check_ms = self->expire_ms = now_ms;
-    if (self->jobs.count == 0)
+    if (first)
         self->failing = false;
+    if (self->jobs.count == 0)
+        recover (self);
 }
 
 static void take_greeting (redis_writer_t *self, const redis_answer_t *answer, int64_t now_ms)
@@ -295,12 +306,8 @@ static void finish_job (redis_writer_t *self, redis_job_t *job, outcome_t outcom
 {
     redis_jobs_remove (&self->jobs, job);
     self->backoff_ms = 0;
-    if (job->kind == JOB_WRITE || self->jobs.count == 0) {
-        if (self->failing)
-            log_info ("redis takes writes again", F_STR ("redis", self->options.url->place),
-                      F_INT ("waiting", self->jobs.count));
-        self->failing = false;
-    }
+    if (job->kind == JOB_WRITE || self->jobs.count == 0)
+        recover (self);
     if (job->kind == JOB_WRITE || job->kind == JOB_READ)
         self->options.done (self->options.arg, job->tag, outcome, answer);
     redis_job_destroy (&job);
@@ -374,7 +381,7 @@ static void watch_time (redis_writer_t *self, int64_t now_ms)
         self->stalls = 0; /* all that was asked was answered */
     if (redis_link_silent_ms (self->link, now_ms) <= most_ms)
         return;
-    self->stalls += self->state == WRITER_READY;
+    self->stalls += redis_link_up (self->link);
     snprintf (text, sizeof text, "no answer for %" PRId64 " ms", most_ms);
     fail (self, WRITER_AWAY, text, now_ms);
 }
@@ -407,10 +414,10 @@ void redis_writer_work (redis_writer_t *self, int64_t now_ms)
         watch_time (self, now_ms);
 }
 
-bool redis_writer_has_room (const redis_writer_t *self)
+bool redis_writer_has_room (const redis_writer_t *self, redis_lane_t lane)
 {
-    return !self->failing && self->state == WRITER_READY && self->jobs.bytes < WRITER_QUEUE_BYTES &&
-           self->jobs.count < WRITER_QUEUE_JOBS;
+    return !self->failing && self->state == WRITER_READY &&
+           self->jobs.bytes[lane] < WRITER_QUEUE_BYTES;
 }
 
 bool redis_writer_idle (const redis_writer_t *self)
@@ -456,7 +463,7 @@ uint64_t redis_writer_retries (const redis_writer_t *self)
 void redis_writer_waiting (const redis_writer_t *self, size_t *jobs, size_t *bytes)
 {
     *jobs = self->jobs.count;
-    *bytes = self->jobs.bytes;
+    *bytes = self->jobs.bytes[LANE_FIRST] + self->jobs.bytes[LANE_SECOND];
 }
 
 uint64_t redis_writer_generation (const redis_writer_t *self)

@@ -30,8 +30,7 @@
 #include "sink/redis_url.h"
 
 enum {
-    WRITER_QUEUE_BYTES = 16 << 20, /* jobs not done; beyond, redis_writer_has_room is false */
-    WRITER_QUEUE_JOBS = 50000,
+    WRITER_QUEUE_BYTES = 16 << 20, /* jobs of a lane that are not done; beyond, it has no room */
     WRITER_FLIGHT_BYTES = 1 << 20, /* sent and not answered */
     WRITER_BACKOFF_MIN_MS = 50,
     WRITER_BACKOFF_MAX_MS = 1000,
@@ -84,8 +83,8 @@ void redis_writer_put (redis_writer_t *self, redis_lane_t lane, const commands_t
 void redis_writer_ask (redis_writer_t *self, const commands_t *command, const void *tag,
                        size_t tag_size);
 
-/*  Room for more jobs: none while it is failing, so that what comes waits with its sender. */
-bool redis_writer_has_room (const redis_writer_t *self);
+/*  Room for more jobs in a lane: none while it is failing, so that what comes waits with its sender. */
+bool redis_writer_has_room (const redis_writer_t *self, redis_lane_t lane);
 /*  Nothing waits and nothing is under way. */
 bool redis_writer_idle (const redis_writer_t *self);
 

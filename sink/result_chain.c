@@ -274,7 +274,7 @@ static chain_verdict_t take_chunk (result_chain_t *self, link_t *link, const wir
 }
 
 chain_verdict_t result_chain_take (result_chain_t *self, uint32_t peer, const wire_results_t *frame,
-                                   const wire_result_t *result, int64_t now_ms,
+                                   const wire_result_t *result, bool room, int64_t now_ms,
                                    chain_token_t *token, span_t *body)
 {
     CHECK (peer < CHAIN_PEERS_MAX);
@@ -303,7 +303,7 @@ chain_verdict_t result_chain_take (result_chain_t *self, uint32_t peer, const wi
         want_repeat (self, link, now_ms);
         return CHAIN_GAP;
     }
-    if (link->expected - link->executed > CHAIN_OUTSTANDING_MAX) {
+    if (!room || link->expected - link->executed > CHAIN_OUTSTANDING_MAX) {
         want_repeat (self, link, now_ms);
         return CHAIN_FULL;
     }

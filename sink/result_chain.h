@@ -33,7 +33,7 @@ typedef enum {
     CHAIN_GAP,        /* refused: something before it is missing */
     CHAIN_OLD_EPOCH,  /* refused: the shard has another owner by now */
     CHAIN_OTHER_SINK, /* refused: numbered for another life of the sink; it begins again at 1 */
-    CHAIN_FULL,       /* refused: too many outstanding */
+    CHAIN_FULL,       /* refused: no room, or too many outstanding */
 } chain_verdict_t;
 
 /*  Names the sequences of one taken body, for result_chain_executed. */
@@ -55,9 +55,9 @@ void result_chain_destroy (result_chain_t **self_p);
  * result_chain_next_ack). ACCEPT: *body is the whole body (of the frame, or the chain's own until
  * the next call for this shard), *token names it. GAP, OTHER_SINK, FULL: an ack with `gap` is due,
  * at most once in CHAIN_GAP_REPEAT_MS while it stays so. `result->shard` must be below
- * WIRE_SHARDS_MAX, `stage` below STAGE_COUNT. */
+ * WIRE_SHARDS_MAX, `stage` below STAGE_COUNT. `room`: whether there is room for one that is next. */
 chain_verdict_t result_chain_take (result_chain_t *self, uint32_t peer, const wire_results_t *frame,
-                                   const wire_result_t *result, int64_t now_ms,
+                                   const wire_result_t *result, bool room, int64_t now_ms,
                                    chain_token_t *token, span_t *body);
 
 /*  Redis has it (or it needs not be written). */

@@ -24,7 +24,7 @@ static void wait_for_work (sink_t *self, bool take)
         {self->intake ? zsock_resolve (self->intake) : NULL, 0, ZMQ_POLLIN, 0},
     };
     bool connected = items[0].fd >= 0;
-    take = take && sink_has_room (self);
+    take = take && sink_may_take (self);
     zmq_poll (items + !connected, connected + take, SINK_TURN_MS);
 }
 
@@ -54,8 +54,10 @@ static void turn (sink_t *self, bool take)
     status_turn (self->status, self->now_ms);
     beat_tick (&self->beat, self->now_ms);
     /* While nothing is taken nobody can be heard: silence then means nothing. */
-    if (!sink_has_room (self))
+    if (!sink_may_take (self))
         self->swept_ms = self->now_ms;
+    if (sink_has_room_for_profiles (self))
+        self->roomy_ms = self->now_ms;
     if (take && self->now_ms - self->swept_ms > SINK_SWEEP_MS) {
         ack_peers_forget (self->peers, self->now_ms);
         self->swept_ms = self->now_ms;

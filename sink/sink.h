@@ -24,6 +24,7 @@ enum {
     SINK_DRAIN_MS = 5000,
     SINK_LINGER_MS = 500,
     SINK_SWEEP_MS = 1000,  /* how often peers are looked at */
+    SINK_CROWDED_MS = 1000, /* without room for profiles: the rest is taken without them */
     SINK_RIVAL_MS = 15000, /* how long a start waits for another sink of its name to end */
 };
 

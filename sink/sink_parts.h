@@ -24,15 +24,26 @@ struct sink {
     ack_peers_t *peers;
     commands_t prepare, write; /* scratch */
     int64_t now_ms, swept_ms;
+    int64_t roomy_ms; /* when there was room for profiles last */
     sink_counts_t counts;
     sink_view_t view; /* for status */
     status_t *status;
 };
 
-/*  Is there room for what results become? Where not, they wait with their workers. */
-static inline bool sink_has_room (const sink_t *self)
+/*  Is there room for a profile? */
+static inline bool sink_has_room_for_profiles (const sink_t *self)
 {
-    return redis_writer_has_room (self->writer) && !gather_is_full (self->gather);
+    return redis_writer_has_room (self->writer, LANE_SECOND);
+}
+
+/*  Is anything to be taken? Where not, it waits with its worker. Where there is no room for profiles alone,
+ *  and for long, the rest is taken all the same, and profiles are refused: rankings must not wait behind
+ *  profiles that a slow Redis does not get done. */
+static inline bool sink_may_take (const sink_t *self)
+{
+    return redis_writer_has_room (self->writer, LANE_FIRST) && !gather_is_full (self->gather) &&
+           (sink_has_room_for_profiles (self) ||
+            self->now_ms - self->roomy_ms >= SINK_CROWDED_MS);
 }
 
 /*  sink_results.c: takes what came, as long as there is room for what it makes. */

@@ -74,9 +74,9 @@ void sink_put_windows (sink_t *self)
     chain_token_t token;
     follow_redis (self);
     for (gather_key_t *key;
-         redis_writer_has_room (self->writer) && (key = gather_next_lookup (self->gather));)
+         redis_writer_has_room (self->writer, LANE_FIRST) && (key = gather_next_lookup (self->gather));)
         ask (self, key);
-    while (redis_writer_has_room (self->writer) &&
+    while (redis_writer_has_room (self->writer, LANE_FIRST) &&
            gather_next (self->gather, self->now_ms, &result))
         put_window (self, &result);
     while (gather_take_done (self->gather, &token))

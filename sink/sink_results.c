@@ -3,6 +3,7 @@
 
 #include "common/log.h"
 #include "common/results.h"
+#include "common/stage.h"
 #include "common/wire.h"
 
 static void take_body (sink_t *self, const wire_results_t *frame, const chain_token_t *token,
@@ -32,20 +33,25 @@ static void take_body (sink_t *self, const wire_results_t *frame, const chain_to
                    F_INT ("shard", token->shard), F_INT ("sequence", token->last));
 }
 
+static bool has_room (const sink_t *self, const wire_results_t *frame)
+{
+    return frame->stage != STAGE_PROFILER || sink_has_room_for_profiles (self);
+}
+
 static void take_result (sink_t *self, uint32_t peer, const wire_results_t *frame,
                          const wire_result_t *result)
 {
     chain_token_t token;
     span_t body;
     chain_verdict_t verdict =
-        result_chain_take (self->chain, peer, frame, result, self->now_ms, &token, &body);
+        result_chain_take (self->chain, peer, frame, result, has_room (self, frame), self->now_ms,
+                           &token, &body);
     self->counts.results[verdict]++;
     switch (verdict) {
     case CHAIN_ACCEPT:
         take_body (self, frame, &token, body);
         break;
     case CHAIN_GAP:
-    case CHAIN_FULL:
         log_info ("results are missing and asked for again", F_INT ("stage", frame->stage),
                   F_INT ("shard", result->shard), F_INT ("sequence", result->sequence));
         break;
@@ -57,6 +63,7 @@ static void take_result (sink_t *self, uint32_t peer, const wire_results_t *fram
         log_info ("a result of a former owner is refused", F_INT ("stage", frame->stage),
                   F_INT ("shard", result->shard), F_INT ("epoch", result->epoch));
         break;
+    case CHAIN_FULL:
     case CHAIN_PART:
     case CHAIN_REPEAT:
     case CHAIN_OTHER_SINK:
@@ -94,7 +101,7 @@ static void take_frame (sink_t *self, const void *bytes, size_t size)
 void sink_take_frames (sink_t *self)
 {
     void *socket = zsock_resolve (self->intake);
-    for (int i = 0; i < SINK_FRAMES_A_TURN && sink_has_room (self); i++) {
+    for (int i = 0; i < SINK_FRAMES_A_TURN && sink_may_take (self); i++) {
         zmq_msg_t message;
         zmq_msg_init (&message);
         bool got = zmq_msg_recv (&message, socket, ZMQ_DONTWAIT) >= 0;

@@ -90,11 +90,14 @@ class Worker:
         self.answers.bind(self.answers_endpoint)
         self.push = context.socket(zmq.PUSH)
         self.push.setsockopt(zmq.LINGER, 0)
+        self.push.setsockopt(zmq.SNDHWM, 4)
         self.push.connect(sink.endpoint)
         self.incarnation = 0      # of the sink
         self.generations = []     # of Redis, as told
         self.sequence = {}
         self.acks = {}
+        self.pipe = []            # results that are not acknowledged
+        self.full = False         # a frame of send_many was not taken
 
     def frame(self, results):
         values = [VERSION, RESULTS, f"worker-{self.stage}", 1, self.answers_endpoint, self.lineage,
@@ -110,6 +113,18 @@ class Worker:
             return self.poll(200)
         wait_until(answered, 20, "the sink answers a greeting")
 
+    def greet_anew(self):
+        """The sink has been started again: until its new life has answered."""
+        before = self.incarnation
+        wait_until(lambda: self.greet() or self.incarnation > before, 20, "a new life of the sink")
+
+    def wait_generation(self, count, seconds=20):
+        """Until so many generations of Redis have been told."""
+        def told():
+            self.poll()
+            return len(self.generations) >= count
+        wait_until(told, seconds, f"{count} generations of Redis: {self.generations}")
+
     def poll(self, timeout_ms=50):
         """Reads the acks that are there; true if there was one."""
         heard = False
@@ -122,13 +137,24 @@ class Worker:
             assert (version, kind, index) == (VERSION, ACKS, 0)
             if incarnation > self.incarnation:
                 self.incarnation, self.sequence, self.acks = incarnation, {}, {}
+                self.pipe = []
             if not self.generations or self.generations[-1] != generation:
                 self.generations.append(generation)
             for _ in range(count):
                 shard, epoch, executed, expected, gap = (unpacker.unpack() for _ in range(5))
                 if epoch == self.epoch:
                     self.acks[shard] = (executed, expected, gap)
+                    self.settle(shard, executed, expected if gap else None)
         return heard
+
+    def settle(self, shard, executed, again_from):
+        """What is acknowledged is forgotten; what the sink asks for again is sent again."""
+        self.pipe = [result for result in self.pipe
+                     if result[0] != shard or result[1] > executed]
+        again = [result for result in self.pipe
+                 if again_from is not None and result[0] == shard and result[1] >= again_from]
+        for start in range(0, len(again), 100):
+            self.push.send(self.frame(again[start:start + 100]))
 
     def send(self, shard, body, chunk_bytes=1 << 20):
         chunks = [body[i:i + chunk_bytes] for i in range(0, len(body), chunk_bytes)]
@@ -136,14 +162,19 @@ class Worker:
         for i, chunk in enumerate(chunks):
             self.sequence[shard] = self.sequence.get(shard, 0) + 1
             results.append((shard, self.sequence[shard], i, len(chunks), chunk))
+        self.pipe += results
         self.push.send(self.frame(results))
 
     def send_many(self, shard, bodies):
         """Many results in one frame, as a worker sends them."""
         first = self.sequence.get(shard, 0) + 1
-        self.sequence[shard] = first + len(bodies) - 1
-        self.push.send(self.frame([(shard, first + i, 0, 1, body)
-                                   for i, body in enumerate(bodies)]))
+        results = [(shard, first + i, 0, 1, body) for i, body in enumerate(bodies)]
+        try:
+            self.push.send(self.frame(results), zmq.DONTWAIT)
+            self.sequence[shard] = first + len(bodies) - 1
+            self.pipe += results
+        except zmq.Again:
+            self.full = True        # the sink takes no more: it is not sent
 
     def wait_executed(self, seconds=10):
         def executed():
