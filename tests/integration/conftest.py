@@ -87,6 +87,7 @@ class Pipeline:
         self.folder = folder
         self.redis = redis
         self.client = redis.client()
+        self.with_url = True        # False: a test says otherwise where Redis is
         self.state = folder / "state"
         self.scenarios_dir = folder / "scenarios"
         self.dead_letters = folder / "dead-letters.jsonl"
@@ -96,7 +97,9 @@ class Pipeline:
         maker.write_scenarios(self.scenarios_dir, documents)
 
     def arguments(self, *more):
-        own = ["run", "--redis", self.redis.url, "--state", self.state]
+        own = ["run", "--state", self.state]
+        if self.with_url:
+            own += ["--redis", self.redis.url]
         if "--mongodb-url" not in more and "--scenarios-dir" not in more:
             own += ["--scenarios-dir", self.scenarios_dir]
         if "--file" in more and "--dead-letters" not in more:

@@ -83,6 +83,26 @@ def test_a_killed_sink_keeps_the_newer_of_two_windows(make):
     assert len(scorer.generations) == 1     # the same Redis: nobody need send all
 
 
+def test_a_part_sent_once_more_is_not_waited_with(make):
+    """Killed when Redis had a window and one of its shards had not been told: the next life gets that
+    shard's part alone, and does not wait --gather-timeout for the others."""
+    sink = make.sink()
+    stage = make.worker(sink, METRICS)
+    for window in (10, 11):
+        for shard in range(SHARDS):
+            stage.send(shard, metrics(window, 4, shard))
+    stage.wait_executed()
+    sink.kill()
+    sink.start()
+    stage.greet_anew()
+    stage.send(0, metrics(10, 4, 0))
+    for shard in range(SHARDS):
+        stage.send(shard, metrics(11, 4, shard))
+    stage.wait_executed(10)
+    members = make.client.zrange("rec:metrics:t:s:history", 0, -1)
+    assert [json.loads(member)["complete"] for member in members] == [1, 1]
+
+
 def test_a_missing_shard_delays_a_result_not_for_ever(make):
     scorer = make.worker(make.sink("--gather-timeout", "500ms"), SCORER)
     scorer.send(0, ranking(10, [("a", 5)]))
