@@ -29,11 +29,11 @@ static redis_job_t *make (redis_job_kind_t kind, redis_lane_t lane, const comman
     size_t prepare_bytes = prepare ? prepare->bytes.size : 0;
     size_t wrapping = whole ? sizeof multi - 1 + sizeof execute - 1 : 0;
     CHECK (commands->count > 0 && tag_size <= JOB_TAG_BYTES);
+    /* Its bytes need no zeroes: not memory_new. */
     redis_job_t *self =
-        memory_new (sizeof *self + prepare_bytes + wrapping + commands->bytes.size);
+        memory_resize (NULL, sizeof *self + prepare_bytes + wrapping + commands->bytes.size);
+    *self = (redis_job_t){.kind = kind, .lane = lane};
     char *at = (char *)(self + 1);
-    self->kind = kind;
-    self->lane = lane;
     if (tag)
         memcpy (self->tag, tag, tag_size);
     if (prepare && prepare->count > 0)
