@@ -26,7 +26,8 @@ static void append_id (buffer_t *key, span_t id)
         buffer_append (key, encoded, sizeof encoded);
         plain = i + 1;
     }
-    buffer_append (key, id.bytes + plain, id.size - plain);
+    if (plain < id.size)
+        buffer_append (key, id.bytes + plain, id.size - plain);
 }
 
 span_t result_keys_make (buffer_t *key, const key_style_t *style, result_key_t kind, span_t tenant,

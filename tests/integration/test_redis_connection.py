@@ -41,7 +41,7 @@ def assert_profiles(client, version, count=1000):
 def test_a_reply_a_second(make, redis):
     """Pipelined work that takes longer than --redis-timeout in all: each reply counts as progress."""
     with RedisProxy(redis.port) as proxy:
-        sink = make.sink("--redis-timeout", "1500ms", url=proxy.url)
+        sink = make.sink("--redis-timeout", "3s", url=proxy.url)
         profiler = make.worker(sink, PROFILER)
         connections = proxy.connections
         proxy.reply_seconds = 0.5
@@ -49,15 +49,15 @@ def test_a_reply_a_second(make, redis):
         profiler.wait_executed(30)
         assert_profiles(make.client, 1, 10)
         assert proxy.connections == connections
-        # More than ever can be answered: what is not taken waits with its worker.
+        # More than ever can be answered: what is not taken waits with its worker, or is refused.
         before = sink.rss_bytes()
-        for _ in range(40):
-            send_profiles(profiler, 2, 1000, 2000)      # 80 MB in all
-            if profiler.full:
-                break
+        for _ in range(20):
+            send_profiles(profiler, 2, 1000, 2000)      # 40 MB in all
         time.sleep(2)
         grown = sink.rss_bytes() - before
-        assert profiler.full and grown < 64 * MIB, f"{grown / MIB:.0f} MiB"
+        # (The address sanitizer keeps what is freed.)
+        print(f"of 40 MB the sink grew by {grown / MIB:.1f} MiB")
+        assert grown < 36 * MIB or "address" in SINK, f"{grown / MIB:.0f} MiB"
         # Rankings do not wait for the profiles before them.
         scorer = make.worker(sink, SCORER)
         proxy.reply_seconds = 0.0
@@ -436,12 +436,15 @@ def test_a_look_up_that_hangs_stops_nobody(make, redis, names):
 
 # --- a cluster ---
 
+def cluster_node(tmp_path, name):
+    return Redis("--cluster-enabled", "yes", "--cluster-config-file", str(tmp_path / name),
+                 "--cluster-port", str(free_port()))
+
+
 @pytest.fixture
 def cluster(tmp_path):
     """One node of a Redis Cluster; it has all slots but those that a test takes away."""
-    server = Redis("--cluster-enabled", "yes", "--cluster-config-file", str(tmp_path / "nodes"),
-                   "--cluster-port", str(free_port()))
-    with server:
+    with cluster_node(tmp_path, "nodes") as server:
         client = server.client()
         client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
         wait_until(lambda: b"cluster_state:ok" in client.execute_command("CLUSTER", "INFO"), 20,
@@ -464,11 +467,19 @@ def test_a_cluster_of_one_node(make, cluster, tmp_path):
         worker.wait_executed()
     client = cluster.client(decode_responses=True)
     assert client.zcard("hot:items:{t:s}") == 3000
-    # Slots that move to another node: said, with what to do, and tried again.
-    slot = client.execute_command("CLUSTER", "KEYSLOT", "rec:metrics:{t:s}")
-    client.execute_command("CLUSTER", "DELSLOTS", slot)
-    for shard in range(SHARDS):
-        stage.send(shard, metrics(11, 4, 1))
-    sink.wait_said("CLUSTERDOWN")
-    client.execute_command("CLUSTER", "ADDSLOTS", slot)
-    stage.wait_executed(20)
+    # Slots that move to another node: said, with what can be done, and tried again.
+    with cluster_node(tmp_path, "others") as other:
+        slot = client.execute_command("CLUSTER", "KEYSLOT", "rec:metrics:{t:s}")
+        client.execute_command("CLUSTER", "MEET", "127.0.0.1", other.port,
+                               int(other.arguments[-1]))
+        ids = [other.client(decode_responses=True).execute_command("CLUSTER", "MYID"),
+               client.execute_command("CLUSTER", "MYID")]
+        wait_until(lambda: ids[0] in str(client.execute_command("CLUSTER", "NODES")), 20, "they met")
+        client.execute_command("CLUSTER", "DELSLOTS", slot)
+        other.client().execute_command("CLUSTER", "ADDSLOTS", slot)
+        for shard in range(SHARDS):
+            stage.send(shard, metrics(11, 4, 1))
+        assert "one that has all slots" in sink.wait_said("MOVED", 30)
+        other.client().execute_command("CLUSTER", "DELSLOTS", slot)
+        client.execute_command("CLUSTER", "SETSLOT", slot, "NODE", ids[1])
+        stage.wait_executed(30)

@@ -26,6 +26,7 @@ VERSION, RESULTS, ACKS = 1, 4, 5
 SCORER, PROFILER, METRICS = 0, 1, 2
 RANKING, METRICS_PART, PROFILE = 1, 2, 3
 SHARDS = 2
+FRAME_RESULTS = 100
 MINUTE = 60000
 CONFIG = json.dumps({"metrics": {"window_size_seconds": 60, "history_windows": 5,
                                  "metrics_to_calculate": ["ctr"]}})
@@ -90,7 +91,7 @@ class Worker:
         self.answers.bind(self.answers_endpoint)
         self.push = context.socket(zmq.PUSH)
         self.push.setsockopt(zmq.LINGER, 0)
-        self.push.setsockopt(zmq.SNDHWM, 4)
+        self.push.setsockopt(zmq.SNDHWM, 64)
         self.push.connect(sink.endpoint)
         self.incarnation = 0      # of the sink
         self.generations = []     # of Redis, as told
@@ -153,8 +154,8 @@ class Worker:
                      if result[0] != shard or result[1] > executed]
         again = [result for result in self.pipe
                  if again_from is not None and result[0] == shard and result[1] >= again_from]
-        for start in range(0, len(again), 100):
-            self.push.send(self.frame(again[start:start + 100]))
+        for start in range(0, len(again), FRAME_RESULTS):
+            self.push.send(self.frame(again[start:start + FRAME_RESULTS]))
 
     def send(self, shard, body, chunk_bytes=1 << 20):
         chunks = [body[i:i + chunk_bytes] for i in range(0, len(body), chunk_bytes)]
@@ -166,15 +167,19 @@ class Worker:
         self.push.send(self.frame(results))
 
     def send_many(self, shard, bodies):
-        """Many results in one frame, as a worker sends them."""
-        first = self.sequence.get(shard, 0) + 1
-        results = [(shard, first + i, 0, 1, body) for i, body in enumerate(bodies)]
-        try:
-            self.push.send(self.frame(results), zmq.DONTWAIT)
-            self.sequence[shard] = first + len(bodies) - 1
+        """Many results, in frames as a worker makes them; `full` where the sink takes no more: then
+        those that are left are not sent."""
+        for start in range(0, len(bodies), FRAME_RESULTS):
+            first = self.sequence.get(shard, 0) + 1
+            results = [(shard, first + i, 0, 1, body)
+                       for i, body in enumerate(bodies[start:start + FRAME_RESULTS])]
+            try:
+                self.push.send(self.frame(results), zmq.DONTWAIT)
+            except zmq.Again:
+                self.full = True
+                return
+            self.sequence[shard] = first + len(results) - 1
             self.pipe += results
-        except zmq.Again:
-            self.full = True        # the sink takes no more: it is not sent
 
     def wait_executed(self, seconds=10):
         def executed():
