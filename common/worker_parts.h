@@ -102,6 +102,8 @@ struct worker {
     int64_t announced_ms, resolved_ms, stepped_ms, advanced_ms;
     buffer_t announce_frame;
 
+    bool refreshed;   /* a shard has owed everything live in this turn */
+
     worker_counts_t counts;
     status_t *status;
     uint64_t seen_sections; /* as readiness last saw it */

@@ -46,12 +46,14 @@ static void sink_started (worker_t *self, uint32_t index, const wire_header_t *h
 }
 
 /*  Everything live is owed again where Redis behind the sink is not the one for which it was: it came back
- *  empty or as another, or this shard is new here and its former owner did not come to it. */
+ *  empty or as another, or this shard is new here and its former owner did not come to it. One shard a
+ *  turn, since it may have very many. */
 static void follow_redis (worker_t *self, shard_t *shard, uint32_t index, int64_t now_ms)
 {
     uint64_t generation = self->sinks[index].redis_generation;
-    if (!generation || owed_generation (shard->owed, index) == generation)
+    if (!generation || owed_generation (shard->owed, index) == generation || self->refreshed)
         return;
+    self->refreshed = true;
     stage_time_t time = shard_time (shard, now_ms);
     owed_set_generation (shard->owed, index, generation);
     shard->stage->refresh (shard->state, &time, (stage_refresh_t){true, index, self->sink_count});
@@ -206,6 +208,7 @@ static void serve_sink (worker_t *self, uint32_t index, int64_t now_ms)
 
 void worker_send_results (worker_t *self, int64_t now_ms)
 {
+    self->refreshed = false;
     for (uint32_t i = 0; i < self->sink_count; i++)
         serve_sink (self, i, now_ms);
 }
