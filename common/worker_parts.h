@@ -120,6 +120,8 @@ void worker_forget_rewinds (worker_t *self, uint32_t shard);
 void worker_connect_sinks (worker_t *self);
 void worker_take_acks (worker_t *self, int64_t now_ms);
 void worker_send_results (worker_t *self, int64_t now_ms);
+/*  Has every sink told which Redis it writes to, and has the shard owed everything live to it? */
+bool worker_follows_redis (const worker_t *self, const shard_t *shard);
 
 /*  worker_announce.c */
 void worker_announce (worker_t *self, int64_t now_ms);

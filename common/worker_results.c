@@ -60,6 +60,15 @@ static void follow_redis (worker_t *self, shard_t *shard, uint32_t index, int64_
     shard->changed = true;
 }
 
+bool worker_follows_redis (const worker_t *self, const shard_t *shard)
+{
+    bool follows = true;
+    for (uint32_t i = 0; i < self->sink_count; i++)
+        follows = follows && self->sinks[i].redis_generation &&
+                  owed_generation (shard->owed, i) == self->sinks[i].redis_generation;
+    return follows;
+}
+
 static void take_ack (worker_t *self, uint32_t index, const wire_ack_t *ack)
 {
     shard_t *shard = ack->shard < self->layout.shard_count ? self->shards[ack->shard] : NULL;

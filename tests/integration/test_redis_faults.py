@@ -210,6 +210,21 @@ def test_a_worker_that_died_with_redis(pipeline):
         live.end()
 
 
+def test_once_more_over_an_emptied_redis(pipeline):
+    """--once over a state that has read everything: all of it is in Redis when it ends, profiles too."""
+    stream = maker.make(maker.Options(events=3_000, seed=77))
+    path = stream.write_files(pipeline.folder)[0]
+    pipeline.write_scenarios(stream.documents)
+    pipeline.once("--file", path, "--sinks", "2")
+    before = pipeline.dump()
+    pipeline.client.flushall()
+    pipeline.once("--file", path, "--sinks", "2")
+    without_history = [{key: value for key, value in dump.items() if b":history" not in key}
+                       for dump in (before, pipeline.dump())]
+    differences = redis_check.dump_differences(*without_history)
+    assert not differences, "\n".join(differences[:20])
+
+
 def test_what_ended_is_not_brought_back(pipeline):
     """A paused scenario's keys go by their TTL: a Redis that lost them does not get them again."""
     with Live(pipeline) as live:
