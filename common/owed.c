@@ -1,5 +1,7 @@
 #include "common/owed.h"
 
+#include <xxhash.h>
+#define HASH_FUNCTION(key, size, hash) hash = (unsigned) XXH3_64bits (key, size)
 #include <uthash.h>
 #include <utlist.h>
 
@@ -9,25 +11,26 @@
 
 enum { SINKS_MAX = 64, BODY_BYTES_MAX = 1 << 26 };
 
+/*  There may be one for each user: kept small. */
 typedef struct entry {
     uint8_t key[OWED_KEY_BYTES_MAX];
-    size_t key_size;
     uint64_t route;
     uint64_t version; /* rises with each put: an acknowledgement of an older one does not settle it */
-    uint32_t sink;
-    bool waiting;  /* in the sink's queue */
-    bool changed;  /* in the list of what the next commit writes */
-    bool stored;   /* a commit holds a record of it */
-    bool has_body;
-    buffer_t body;
+    uint8_t *body;    /* NULL: rendered when it is sent */
+    uint32_t body_size;
+    uint32_t flights; /* chunks in the pipe that name it: it stays in memory for them */
+    uint8_t key_size, sink;
+    bool waiting; /* in the sink's queue */
+    bool changed; /* in the list of what the next commit writes */
+    bool stored;  /* a commit holds a record of it */
+    bool settled; /* no longer owed */
     struct entry *prev, *next;                 /* the queue */
     struct entry *changed_prev, *changed_next; /* what changed */
     UT_hash_handle hh;
 } entry_t;
 
 typedef struct {
-    uint8_t key[OWED_KEY_BYTES_MAX];
-    size_t key_size;
+    entry_t *entry;
     uint64_t version;
     uint64_t sequence;
     uint32_t chunk, chunk_count;
@@ -43,6 +46,8 @@ typedef struct {
     size_t sent; /* of the `count`, how many have been sent */
     size_t bytes;
     uint64_t last_sequence;
+    uint64_t generation;
+    bool generation_changed; /* since the last collect */
 } pipe_t;
 
 struct owed {
@@ -67,10 +72,21 @@ static flight_t *flight_at (pipe_t *pipe, size_t i)
     return &pipe->flights[(pipe->first + i) % pipe->capacity];
 }
 
+/*  Frees what is neither owed nor under way. */
+static void release (entry_t *entry)
+{
+    if (!entry->settled || entry->flights)
+        return;
+    free (entry->body);
+    free (entry);
+}
+
 static void pop_flight (pipe_t *pipe)
 {
     flight_t *flight = flight_at (pipe, 0);
     pipe->bytes -= flight->size;
+    flight->entry->flights--;
+    release (flight->entry);
     free (flight->bytes);
     pipe->first = (pipe->first + 1) % pipe->capacity;
     pipe->count--;
@@ -84,15 +100,15 @@ void owed_destroy (owed_t **self_p)
     if (!self)
         return;
     entry_t *entry, *next;
-    HASH_ITER (hh, self->entries, entry, next) {
-        HASH_DEL (self->entries, entry);
-        buffer_free (&entry->body);
-        free (entry);
-    }
     for (uint32_t i = 0; i < self->sink_count; i++) {
         while (self->pipes[i].count)
             pop_flight (&self->pipes[i]);
         free (self->pipes[i].flights);
+    }
+    HASH_ITER (hh, self->entries, entry, next) {
+        HASH_DEL (self->entries, entry);
+        entry->settled = true;
+        release (entry);
     }
     change_set_free (&self->removals);
     free (self);
@@ -151,8 +167,8 @@ static void settle (owed_t *self, entry_t *entry)
         change_set_delete (&self->removals, key, size);
     }
     HASH_DEL (self->entries, entry);
-    buffer_free (&entry->body);
-    free (entry);
+    entry->settled = true;
+    release (entry);
 }
 
 static entry_t *find_or_add (owed_t *self, const void *key, size_t key_size, uint64_t route)
@@ -162,9 +178,9 @@ static entry_t *find_or_add (owed_t *self, const void *key, size_t key_size, uin
         return entry;
     entry = memory_new (sizeof *entry);
     memcpy (entry->key, key, key_size);
-    entry->key_size = key_size;
+    entry->key_size = (uint8_t) key_size;
     entry->route = route;
-    entry->sink = (uint32_t) (route % self->sink_count);
+    entry->sink = (uint8_t) (route % self->sink_count);
     HASH_ADD (hh, self->entries, key, key_size, entry);
     return entry;
 }
@@ -172,13 +188,14 @@ static entry_t *find_or_add (owed_t *self, const void *key, size_t key_size, uin
 void owed_put (owed_t *self, const void *key, size_t key_size, uint64_t route, const void *body,
                size_t body_size)
 {
-    CHECK (key_size >= 1 && key_size <= OWED_KEY_BYTES_MAX && (!body || body_size > 0));
+    CHECK (key_size >= 1 && key_size <= OWED_KEY_BYTES_MAX && (!body || body_size > 0) &&
+           body_size <= BODY_BYTES_MAX &&
+           *(const uint8_t *) key != OWED_GENERATION);
     entry_t *entry = find_or_add (self, key, key_size, route);
     entry->version = ++self->version;
-    entry->has_body = body != NULL;
-    buffer_clear (&entry->body);
-    if (body)
-        buffer_append (&entry->body, body, body_size);
+    free (entry->body);
+    entry->body = body ? (uint8_t *) memory_copy_string (body, body_size) : NULL;
+    entry->body_size = (uint32_t) body_size;
     enqueue (self, entry);
     mark_changed (self, entry);
 }
@@ -186,6 +203,13 @@ void owed_put (owed_t *self, const void *key, size_t key_size, uint64_t route, c
 bool owed_has (const owed_t *self, const void *key, size_t key_size)
 {
     return find (self, key, key_size) != NULL;
+}
+
+void owed_forget (owed_t *self, const void *key, size_t key_size)
+{
+    entry_t *entry = find (self, key, key_size);
+    if (entry)
+        settle (self, entry);
 }
 
 size_t owed_count (const owed_t *self)
@@ -198,7 +222,7 @@ void owed_each_with_body (const owed_t *self,
 {
     entry_t *entry, *next;
     HASH_ITER (hh, self->entries, entry, next) {
-        if (entry->has_body)
+        if (entry->body)
             visit (arg, entry->key, entry->key_size);
     }
 }
@@ -210,9 +234,7 @@ bool owed_waiting (owed_t *self, uint32_t sink, owed_waiting_t *waiting)
         return false;
     waiting->key = entry->key;
     waiting->key_size = entry->key_size;
-    waiting->body = (span_t){NULL, 0};
-    if (entry->has_body)
-        waiting->body = (span_t){(const char *) entry->body.bytes, entry->body.size};
+    waiting->body = (span_t){(const char *) entry->body, entry->body ? entry->body_size : 0};
     return true;
 }
 
@@ -248,14 +270,14 @@ void owed_enter (owed_t *self, uint32_t sink, const void *body, size_t body_size
         size_t from = chunk * chunk_bytes_max;
         size_t size = body_size - from < chunk_bytes_max ? body_size - from : chunk_bytes_max;
         flight_t *flight = push_flight (pipe);
-        *flight = (flight_t){.key_size = entry->key_size,
+        *flight = (flight_t){.entry = entry,
                              .version = entry->version,
                              .sequence = ++pipe->last_sequence,
                              .chunk = chunk,
                              .chunk_count = chunk_count,
                              .bytes = memory_new (size),
                              .size = size};
-        memcpy (flight->key, entry->key, entry->key_size);
+        entry->flights++;
         memcpy (flight->bytes, (const uint8_t *) body + from, size);
         pipe->bytes += size;
     }
@@ -290,9 +312,9 @@ void owed_acknowledged (owed_t *self, uint32_t sink, uint64_t executed)
     pipe_t *pipe = &self->pipes[sink];
     while (pipe->count && flight_at (pipe, 0)->sequence <= executed) {
         const flight_t *flight = flight_at (pipe, 0);
-        entry_t *entry = find (self, flight->key, flight->key_size);
+        entry_t *entry = flight->entry;
         bool last = flight->chunk + 1 == flight->chunk_count;
-        if (entry && last && entry->version == flight->version)
+        if (last && !entry->settled && entry->version == flight->version)
             settle (self, entry);
         pop_flight (pipe);
     }
@@ -314,8 +336,8 @@ void owed_restart (owed_t *self, uint32_t sink)
     /* From the newest to the oldest, each to the head of the queue: the old order is kept. */
     for (size_t i = pipe->count; i-- > 0;) {
         const flight_t *flight = flight_at (pipe, i);
-        entry_t *entry = find (self, flight->key, flight->key_size);
-        if (!entry || entry->version != flight->version)
+        entry_t *entry = flight->entry;
+        if (entry->settled || entry->version != flight->version)
             continue;
         dequeue (self, entry);
         DL_PREPEND (pipe->queue, entry);
@@ -326,18 +348,43 @@ void owed_restart (owed_t *self, uint32_t sink)
     pipe->last_sequence = 0;
 }
 
+uint64_t owed_generation (const owed_t *self, uint32_t sink)
+{
+    return self->pipes[sink].generation;
+}
+
+void owed_set_generation (owed_t *self, uint32_t sink, uint64_t generation)
+{
+    self->pipes[sink].generation = generation;
+    self->pipes[sink].generation_changed = true;
+}
+
+static void collect_generations (owed_t *self, change_set_t *changes, buffer_t *value)
+{
+    for (uint32_t i = 0; i < self->sink_count; i++) {
+        const uint8_t key[] = {'o', OWED_GENERATION, (uint8_t) i};
+        if (!self->pipes[i].generation_changed)
+            continue;
+        buffer_clear (value);
+        pack_uint (value, self->pipes[i].generation);
+        change_set_put (changes, key, sizeof key, value->bytes, value->size);
+        self->pipes[i].generation_changed = false;
+    }
+}
+
 void owed_collect (owed_t *self, change_set_t *changes)
 {
     change_set_append (changes, &self->removals);
     buffer_t value = {0};
+    collect_generations (self, changes, &value);
     entry_t *entry, *next;
     DL_FOREACH_SAFE2 (self->changed, entry, next, changed_next) {
         uint8_t key[OWED_KEY_BYTES_MAX + 1];
         size_t key_size = record_key (entry, key);
         buffer_clear (&value);
         pack_uint (&value, entry->route);
-        if (entry->has_body)
-            pack_bytes (&value, entry->body.bytes, entry->body.size);
+        if (entry->body)
+            pack_bytes (&value, entry->body, entry->body_size);
         else
             pack_nil (&value);
         change_set_put (changes, key, key_size, value.bytes, value.size);
@@ -347,16 +394,30 @@ void owed_collect (owed_t *self, change_set_t *changes)
     buffer_free (&value);
 }
 
+/*  Of a sink that is not in the list any more it says nothing. */
+static int load_generation (owed_t *self, uint8_t sink, cursor_t value)
+{
+    uint64_t generation = cursor_uint (&value);
+    if (!cursor_finished (&value))
+        return -1;
+    if (sink < self->sink_count)
+        self->pipes[sink].generation = generation;
+    return 0;
+}
+
 int owed_load (owed_t *self, const uint8_t *key, size_t key_size, const uint8_t *value,
                size_t value_size)
 {
     cursor_t cursor = cursor_of (value, value_size);
+    if (key_size == 3 && key[1] == OWED_GENERATION)
+        return load_generation (self, key[2], cursor);
     uint64_t route = cursor_uint (&cursor);
     span_t body = {NULL, 0};
     if (!cursor_take_nil (&cursor))
         body = cursor_span (&cursor, BODY_BYTES_MAX);
     bool empty = body.bytes && !body.size;
-    if (!cursor_finished (&cursor) || empty || key_size < 2 || key_size > OWED_KEY_BYTES_MAX + 1)
+    if (!cursor_finished (&cursor) || empty || key_size < 2 || key_size > OWED_KEY_BYTES_MAX + 1 ||
+        key[1] == OWED_GENERATION)
         return -1;
     owed_put (self, key + 1, key_size - 1, route, body.bytes, body.size);
     entry_t *entry = find (self, key + 1, key_size - 1);

@@ -15,7 +15,10 @@
 #include "common/change_set.h"
 #include "common/span.h"
 
-enum { OWED_KEY_BYTES_MAX = 32 };
+enum {
+    OWED_KEY_BYTES_MAX = 32,
+    OWED_GENERATION = 0xff, /* no result's key begins with it */
+};
 
 typedef struct owed owed_t;
 
@@ -23,17 +26,20 @@ typedef struct owed owed_t;
 owed_t *owed_new (uint32_t sink_count);
 void owed_destroy (owed_t **self_p);
 
-/*  Owes the result `key` (1 .. 32 bytes) to the sink that `route` (a hash of the scenario, or of the
+/*  Owes the result `key` (1 .. 32 bytes, the first not OWED_GENERATION) to the sink that `route` (a hash of the scenario, or of the
  *  user) picks. `body` (not empty) is kept and stored with it (metrics: its cells will go); NULL: it is rendered
  *  when it is sent, and only its name is stored. */
 void owed_put (owed_t *self, const void *key, size_t key_size, uint64_t route, const void *body,
                size_t body_size);
 /*  Is it owed (waiting or sent and not acknowledged)? */
 bool owed_has (const owed_t *self, const void *key, size_t key_size);
+/*  It is no longer owed, wherever it is: what is of it in a pipe settles nothing. */
+void owed_forget (owed_t *self, const void *key, size_t key_size);
 /*  Number of owed results, waiting and in flight. */
 size_t owed_count (const owed_t *self);
 
-/*  Walks the keys of all owed results that have a body (for a new revision): calls back with each key. */
+/*  Walks the keys of all owed results that have a body (for a new revision): calls back with each key,
+ *  which owed_forget may be told then. */
 void owed_each_with_body (const owed_t *self,
                           void (*visit) (void *arg, const void *key, size_t key_size), void *arg);
 
@@ -72,9 +78,16 @@ void owed_again (owed_t *self, uint32_t sink, uint64_t expected);
 /*  The sink is another incarnation: sequences start at 1, all in the pipe waits again, in its order. */
 void owed_restart (owed_t *self, uint32_t sink);
 
+/*  Of Redis behind a sink, the generation for which everything live was owed, or 0: none yet. It is part
+ *  of the commit that holds what is owed then: so a shard is not taken to be in an emptied Redis though
+ *  its owner died before it had sent anything. */
+uint64_t owed_generation (const owed_t *self, uint32_t sink);
+void owed_set_generation (owed_t *self, uint32_t sink, uint64_t generation);
+
 /*  ---- the commit's side ---- */
 
-/*  Records (key: 'o' and the result's key) of what changed since the last call. */
+/*  Records of what changed since the last call: 'o' and the result's key; 'o', OWED_GENERATION and the
+ *  sink's number: a generation. */
 void owed_collect (owed_t *self, change_set_t *changes);
 /*  A stored record. -1: not readable. */
 int owed_load (owed_t *self, const uint8_t *key, size_t key_size, const uint8_t *value,

@@ -219,7 +219,7 @@ shard_t *shard_open (const shard_options_t *options, shard_fault_t *fault, char 
     self->next_commit_ms = options->now_ms;
     stage_time_t time = shard_time (self, options->now_ms);
     self->stage->loaded (self->state, &time);
-    self->stage->refresh (self->state, &time, false);
+    self->stage->refresh (self->state, &time, (stage_refresh_t){0});
     return self;
 }
 

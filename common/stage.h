@@ -73,6 +73,18 @@ static inline revision_t stage_revision (const stage_time_t *time, const live_sc
                                           : (revision_t){scenario->era, scenario->number};
 }
 
+/*  Which results are to be owed again: those that one sink writes, or all. */
+typedef struct {
+    bool everything;     /* also what is not the newest: every live profile */
+    uint32_t sink;       /* the sink that their route picks … */
+    uint32_t sink_count; /* … of so many; 0: whatever sink */
+} stage_refresh_t;
+
+static inline bool stage_refresh_wants (stage_refresh_t what, uint64_t route)
+{
+    return !what.sink_count || route % what.sink_count == what.sink;
+}
+
 typedef enum { APPLY_COUNTED, APPLY_LATE } apply_t;
 
 typedef struct {
@@ -108,8 +120,8 @@ typedef struct {
      *  inexact. */
     void (*configure) (void *shard, const live_scenario_t *scenario, const stage_time_t *time);
     /*  A sink or Redis started anew: owes the newest result of every active scenario (everything: also
-     *  every profile that has not expired, newest first). */
-    void (*refresh) (void *shard, const stage_time_t *time, bool everything);
+     *  every profile that has not expired, newest first), as far as `what` wants it. */
+    void (*refresh) (void *shard, const stage_time_t *time, stage_refresh_t what);
 
     /*  Renders the body (results.h) of an owed result that was put without one. -1: it has no content any
      *  more (the scenario or user is gone): it is then no longer owed. */

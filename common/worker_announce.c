@@ -17,7 +17,8 @@ static void write_shard (const worker_t *self, buffer_t *frame, const shard_t *s
     wire_shard_t head = {.shard = shard->number,
                          .epoch = shard->epoch,
                          .watermark_ms = shard->watermark_ms,
-                         .settled = shard_settled (shard, self->watermark),
+                         .settled = shard_settled (shard, self->watermark) &&
+                                    worker_follows_redis (self, shard),
                          .exact = shard->exact_from_ms == EVENT_TIME_NONE,
                          .counted = shard->counts.counted,
                          .late = shard->counts.late,

@@ -135,6 +135,8 @@ struct worker {
     int64_t announced_ms, resolved_ms, step_due_ms, advanced_ms;
     buffer_t announce_frame;
 
+    bool refreshed;   /* a shard has owed everything live in this turn */
+
     worker_counts_t counts;
     worker_pause_t pause;
     status_t *status;
@@ -174,6 +176,8 @@ void worker_revive_partitions (worker_t *self);
 void worker_connect_sinks (worker_t *self);
 void worker_take_acks (worker_t *self, int64_t now_ms);
 void worker_send_results (worker_t *self, int64_t now_ms);
+/*  Has every sink told which Redis it writes to, and has the shard owed everything live to it? */
+bool worker_follows_redis (const worker_t *self, const shard_t *shard);
 
 /*  worker_announce.c */
 void worker_announce (worker_t *self, int64_t now_ms);

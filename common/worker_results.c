@@ -38,28 +38,36 @@ static void sink_started (worker_t *self, uint32_t index, const wire_header_t *h
         owed_restart (shard->owed, index);
         stage_time_t time = shard_time (shard, now_ms);
         if (!first)
-            shard->stage->refresh (shard->state, &time, false);
+            shard->stage->refresh (shard->state, &time,
+                                   (stage_refresh_t){false, index, self->sink_count});
     }
     if (!first)
         log_info ("a sink started anew: what it did not acknowledge is sent again",
                   F_INT ("sink", index));
 }
 
-static void redis_started (worker_t *self, uint64_t generation, worker_sink_t *sink, int64_t now_ms)
+/*  Everything live is owed again where Redis behind the sink is not the one for which it was: it came back
+ *  empty or as another, or this shard is new here and its former owner did not come to it. One shard a
+ *  turn, since it may have very many. */
+static void follow_redis (worker_t *self, shard_t *shard, uint32_t index, int64_t now_ms)
 {
-    bool first = sink->redis_generation == 0;
-    sink->redis_generation = generation;
-    if (first)
+    uint64_t generation = self->sinks[index].redis_generation;
+    if (!generation || owed_generation (shard->owed, index) == generation || self->refreshed)
         return;
-    log_info ("Redis came back as another or empty: all that is live is sent again");
-    for (uint32_t i = 0; i < self->layout.shard_count; i++) {
-        shard_t *shard = self->shards[i];
-        stage_time_t time;
-        if (!shard)
-            continue;
-        time = shard_time (shard, now_ms);
-        shard->stage->refresh (shard->state, &time, true);
-    }
+    self->refreshed = true;
+    stage_time_t time = shard_time (shard, now_ms);
+    owed_set_generation (shard->owed, index, generation);
+    shard->stage->refresh (shard->state, &time, (stage_refresh_t){true, index, self->sink_count});
+    shard->changed = true;
+}
+
+bool worker_follows_redis (const worker_t *self, const shard_t *shard)
+{
+    bool follows = true;
+    for (uint32_t i = 0; i < self->sink_count; i++)
+        follows = follows && self->sinks[i].redis_generation &&
+                  owed_generation (shard->owed, i) == self->sinks[i].redis_generation;
+    return follows;
 }
 
 static void take_ack (worker_t *self, uint32_t index, const wire_ack_t *ack)
@@ -93,8 +101,9 @@ static void take_acks (worker_t *self, zmq_msg_t *message, int64_t now_ms)
     sink->heard_ms = now_ms;
     if (verdict == INCARNATION_NEWER)
         sink_started (self, head.sink_index, &header, now_ms);
-    if (head.redis_generation != sink->redis_generation)
-        redis_started (self, head.redis_generation, sink, now_ms);
+    if (sink->redis_generation && head.redis_generation != sink->redis_generation)
+        log_info ("Redis came back as another or empty: all that is live is sent again");
+    sink->redis_generation = head.redis_generation;
     for (uint32_t i = 0; i < head.ack_count && !frame.failed; i++) {
         wire_read_ack (&frame, &ack);
         if (!frame.failed)
@@ -158,6 +167,7 @@ static uint32_t gather_chunks (worker_t *self, uint32_t index, buffer_t *results
         owed_chunk_t chunk;
         if (!shard || shard->dropped)
             continue;
+        follow_redis (self, shard, index, now_ms);
         if (!holds_back (self, shard))
             fill_pipe (shard, index, now_ms);
         while (results->size < WIRE_FRAME_BYTES_GOAL && owed_to_send (shard->owed, index, &chunk)) {
@@ -220,6 +230,7 @@ static void serve_sink (worker_t *self, uint32_t index, int64_t now_ms)
 
 void worker_send_results (worker_t *self, int64_t now_ms)
 {
+    self->refreshed = false;
     for (uint32_t i = 0; i < self->sink_count; i++)
         serve_sink (self, i, now_ms);
 }

@@ -272,7 +272,7 @@ void worker_catch_up (worker_t *self, int64_t now_ms)
         shard->past_ms = EVENT_TIME_NONE;
         shard->changed = true;
         stage_time_t time = shard_time (shard, now_ms);
-        shard->stage->refresh (shard->state, &time, false);
+        shard->stage->refresh (shard->state, &time, (stage_refresh_t){0});
         log_info ("a shard that was rebuilt has caught up", F_STR ("stage", self->stage->name),
                   F_INT ("shard", i));
     }

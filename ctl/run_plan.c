@@ -181,12 +181,22 @@ static char *endpoints (const char *setting, part_t part, int64_t count, const c
     return text;
 }
 
+/*  A sink is known in Redis by its name: in the dedicated mode, beside those of other tenants. */
+static void add_name (run_child_t *child, const run_settings_t *settings)
+{
+    bool dedicated = child->part == PART_SINK && settings->tenant;
+    bool scenario = dedicated && settings->scenario;
+    add (child, make_text ("--name=%s%s%s%s%s", child->name, dedicated ? "-" : "",
+                           dedicated ? settings->tenant : "", scenario ? "-" : "",
+                           scenario ? settings->scenario : ""));
+}
+
 static void add_wiring (run_child_t *child, const run_settings_t *settings, const char *sockets)
 {
     const char *own = child->part == PART_CONFIGD ? "publish" : "listen";
     add (child, make_text ("--%s=ipc://%s/%s", own, sockets, child->name));
     if (child->part != PART_CONFIGD)
-        add (child, make_text ("--name=%s", child->name));
+        add_name (child, settings);
     if (child->part != PART_CONFIGD && child->part != PART_SINK)
         add (child, make_text ("--configd=ipc://%s/configd", sockets));
     if (1 << child->part & W) {

@@ -69,10 +69,12 @@ const setting_t run_settings_table[] = {
           "how often a MongoDB without change streams is read"),
     TEXT (
         "redis", redis, NULL, "URL",
-        "redis://[:PASSWORD@]HOST:PORT[/DB]; a password rather from HOTPATH_REDIS or --redis-file"),
-    TEXT ("redis-file", redis_file, NULL, "PATH", "file that holds the Redis URL"),
+        "redis://[[USER]:PASSWORD@]HOST:PORT[/DB] or unix:///PATH[?db=DB]; a password rather from "
+        "HOTPATH_REDIS or --redis-file"),
+    TEXT ("redis-file", redis_file, NULL, "PATH",
+          "file that holds the Redis URL; read again on SIGHUP and when the password is refused"),
     TIME ("redis-timeout", redis_timeout_ms, "5s", 100, 600000,
-          "without an answer for so long, the connection is made anew"),
+          "without a byte of an answer for so long, the connection is made anew"),
     TIME ("redis-wait", redis_wait_ms, "0s", 0, 3600000,
           "how long to wait at start for a Redis that cannot be reached"),
     TIME ("gather-timeout", gather_timeout_ms, "30s", 100, 3600000,

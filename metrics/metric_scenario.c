@@ -46,6 +46,8 @@ metric_scenario_t *metric_scenario_new (uint64_t hash, span_t tenant, span_t sce
     self->scenario_size = scenario.size;
     self->exact_from_ms = EVENT_TIME_NONE;
     self->computed_ms = EVENT_TIME_NONE;
+    self->trimmed_ms = EVENT_TIME_NONE;
+    self->filled_ms = EVENT_TIME_NONE;
     self->cells = metric_cells_new ();
     self->changed = true;
     return self;
@@ -91,6 +93,7 @@ void metric_scenario_adopt (metric_scenario_t *self, const stage_time_t *time)
         return;
     }
     const config_metrics_t *config = &self->live->config->metrics;
+    self->trimmed_ms = EVENT_TIME_NONE; /* the history may be another */
     bool returned = !self->enabled;
     bool moved = self->slide_ms != config->slide_ms;
     bool resized = self->size_ms != config->size_ms;

@@ -33,6 +33,8 @@ typedef struct {
     int64_t exact_from_ms; /* windows that begin before it may miss events; NONE: none does */
     int64_t computed_ms;   /* the newest window computed as complete; NONE: none yet */
     bool changed;          /* the above, since it was last stored */
+    int64_t trimmed_ms;    /* no window up to here is owed, but those shown; NONE: not known */
+    int64_t filled_ms;     /* the newest window with events owed in this life; NONE: none */
     metric_cells_t *cells;
 
     const live_scenario_t *live; /* NULL: not in the configuration now */

@@ -16,9 +16,8 @@
 #include "common/event.h"
 #include "common/results.h"
 #include "common/windows.h"
+#include "metrics/metric_owed.h"
 #include "metrics/metric_scenario.h"
-
-enum { RESULT_KEY_BYTES = 17 }; /* 'm', window (8 bytes, big endian), scenario (likewise) */
 
 /*  One window of one scenario that is to be owed. */
 typedef struct {
@@ -165,12 +164,6 @@ static bool forget (shard_t *self, size_t i, const stage_time_t *time)
 
 /*  ---- owing ---- */
 
-static void put_number (uint8_t *to, uint64_t value)
-{
-    for (int i = 0; i < 8; i++)
-        to[i] = (uint8_t)(value >> 8 * (7 - i));
-}
-
 static void write_part (shard_t *self, metric_scenario_t *scenario)
 {
     metric_cell_t *sum = &self->sum;
@@ -217,11 +210,11 @@ static void owe_window (shard_t *self, const due_t *due, const stage_time_t *tim
     results_write_header (&self->body, &header);
     write_part (self, scenario);
 
-    uint8_t key[RESULT_KEY_BYTES] = {'m'};
-    put_number (key + 1, (uint64_t)due->window_ms);
-    put_number (key + 9, scenario->hash);
+    uint8_t key[METRIC_OWED_KEY_BYTES];
+    metric_owed_key (key, due->window_ms, scenario->hash);
     owed_put (self->context.owed, key, sizeof key, scenario->hash, self->body.bytes,
               self->body.size);
+    metric_owed_trim (self->context.owed, scenario, due->window_ms, self->sum.total > 0);
 }
 
 static void add_due (shard_t *self, metric_scenario_t *scenario, int64_t window_ms)
@@ -314,15 +307,9 @@ typedef struct {
 static void add_owed (void *arg, const void *key, size_t key_size)
 {
     const owed_walk_t *walk = arg;
-    const uint8_t *bytes = key;
-    uint64_t numbers[2] = {0, 0};
-    if (key_size != RESULT_KEY_BYTES || bytes[0] != 'm')
-        return;
-    for (size_t i = 0; i < 16; i++)
-        numbers[i / 8] = numbers[i / 8] << 8 | bytes[1 + i];
-    int64_t window_ms = (int64_t)numbers[0];
-    if (numbers[1] == walk->scenario->hash && window_ms > walk->newest_ms &&
-        window_ms % walk->scenario->slide_ms == 0)
+    int64_t window_ms;
+    if (metric_owed_read (key, key_size, walk->scenario->hash, &window_ms) &&
+        window_ms > walk->newest_ms && window_ms % walk->scenario->slide_ms == 0)
         add_due (walk->shard, walk->scenario, window_ms);
 }
 
@@ -430,13 +417,13 @@ static void configure (void *shard, const live_scenario_t *live, const stage_tim
 }
 
 /*  `everything` or not is the same here: of older windows the cells are gone. */
-static void refresh (void *shard, const stage_time_t *time, bool everything)
+static void refresh (void *shard, const stage_time_t *time, stage_refresh_t what)
 {
-    (void)everything;
     shard_t *self = shard;
     advance (self, time);
     for (size_t i = 0; i < self->scenario_count; i++)
-        if (metric_scenario_runs (self->scenarios[i]))
+        if (metric_scenario_runs (self->scenarios[i]) &&
+            stage_refresh_wants (what, self->scenarios[i]->hash))
             add_newest (self, self->scenarios[i], time);
     owe_dues (self, time);
 }

@@ -390,14 +390,14 @@ static int compare_newest (const void *a_, const void *b_)
     return (a->slot > b->slot) - (a->slot < b->slot);
 }
 
-void profile_table_refresh (profile_table_t *self, const stage_time_t *time)
+void profile_table_refresh (profile_table_t *self, const stage_time_t *time, stage_refresh_t what)
 {
     take_time (self, time);
     newest_t *list = memory_new_array (self->users.count, sizeof *list);
     size_t count = 0;
     for (uint32_t i = 0; i < self->users.slot_count; i++) {
         const profile_user_t *user = profile_users_at (&self->users, i);
-        if (!user || expired (self, user))
+        if (!user || !stage_refresh_wants (what, user->hash) || expired (self, user))
             continue;
         const live_scenario_t *live = self->scenarios.list[user->scenario]->live;
         if (live && live->active && live->config && live->config->profile.enabled)

@@ -51,8 +51,8 @@ void profile_table_advance (profile_table_t *self, const stage_time_t *time);
 void profile_table_finish (profile_table_t *self, const stage_time_t *time);
 void profile_table_configure (profile_table_t *self, const live_scenario_t *live,
                               const stage_time_t *time);
-/*  Owes every profile of active scenarios that has not expired, newest u first. */
-void profile_table_refresh (profile_table_t *self, const stage_time_t *time);
+/*  Owes every profile of active scenarios that has not expired and that `what` wants, newest u first. */
+void profile_table_refresh (profile_table_t *self, const stage_time_t *time, stage_refresh_t what);
 void profile_table_collect (profile_table_t *self, change_set_t *changes);
 
 /*  What rendering an owed profile needs; borrowed until the next call that changes the table. */

@@ -95,10 +95,10 @@ static void stage_configure (void *shard, const live_scenario_t *scenario, const
     profile_table_configure (((shard_t *)shard)->table, scenario, time);
 }
 
-static void stage_refresh (void *shard, const stage_time_t *time, bool everything)
+static void stage_refresh (void *shard, const stage_time_t *time, stage_refresh_t what)
 {
-    if (everything)
-        profile_table_refresh (((shard_t *)shard)->table, time);
+    if (what.everything)
+        profile_table_refresh (((shard_t *)shard)->table, time, what);
 }
 
 static int stage_render (void *shard_, const uint8_t *key, size_t key_size,

@@ -270,12 +270,13 @@ static void advance (void *shard, const stage_time_t *time)
     forget_ended (self);
 }
 
-static void refresh (void *shard, const stage_time_t *time, bool everything)
+/*  `everything` or not is the same here: a ranking has no more than its newest window. */
+static void refresh (void *shard, const stage_time_t *time, stage_refresh_t what)
 {
-    (void)everything; /* a ranking has no more than its newest window */
     scorer_t *self = shard;
     for (uint32_t i = 0; i < self->count; i++)
-        if (score_scenario_enabled (self->list[i]))
+        if (score_scenario_enabled (self->list[i]) &&
+            stage_refresh_wants (what, self->list[i]->hash))
             owe (self, self->list[i], time);
 }
 
@@ -284,7 +285,7 @@ static void finish (void *shard, const stage_time_t *time)
     scorer_t *self = shard;
     advance (shard, time);
     self->final_greatest_ms = time->greatest_ms;
-    refresh (shard, time, false);
+    refresh (shard, time, (stage_refresh_t){0});
 }
 
 static void configure (void *shard, const live_scenario_t *live, const stage_time_t *time)

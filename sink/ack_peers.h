@@ -14,7 +14,7 @@
 #include "sink/result_chain.h"
 
 enum {
-    ACK_PEERS_MAX = 1024,
+    ACK_PEERS_MAX = CHAIN_PEERS_MAX,
     ACK_PEER_SILENCE_MS = 60000,
     ACK_FRAMES_MAX = 100, /* waiting for a peer that does not take them */
 };

@@ -7,6 +7,7 @@
 #ifndef HOTPATH_SINK_COMMANDS_H
 #define HOTPATH_SINK_COMMANDS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include "common/buffer.h"
 #include "common/span.h"
@@ -42,6 +43,9 @@ void commands_append (commands_t *self, const command_t *command);
 void commands_append_words (commands_t *self, const char *const *words);
 /*  Appends all commands of another list. */
 void commands_join (commands_t *self, const commands_t *other);
+/*  Name and first argument (bytes NULL: it has none) of the command at `index` in finished commands;
+ *  borrowed from them. False: there are not so many. */
+bool commands_name (span_t commands, uint32_t index, span_t *name, span_t *argument);
 void commands_clear (commands_t *self);
 void commands_free (commands_t *self);
 

@@ -31,14 +31,15 @@ static gather_key_t *queue_pop (key_queue_t *queue)
     return key;
 }
 
-gather_t *gather_new (int64_t timeout_ms)
+gather_t *gather_new (int64_t timeout_ms, size_t history_bytes_max)
 {
     gather_t *self = memory_new (sizeof *self);
     self->timeout_ms = timeout_ms;
     self->tick_ms = self->sweep_ms = INT64_MIN / 2;
-    gather_keys_init (&self->keys);
+    gather_keys_init (&self->keys, history_bytes_max);
     self->reader = part_reader_new ();
     self->contents = memory_new_array (WIRE_SHARDS_MAX, sizeof *self->contents);
+    self->members = memory_new_array (GATHER_RESTORE_MEMBERS, sizeof *self->members);
     return self;
 }
 
@@ -53,6 +54,7 @@ void gather_destroy (gather_t **self_p)
     free (self->ready.list);
     free (self->lookups.list);
     free (self->contents);
+    free (self->members);
     free (self);
     *self_p = NULL;
 }
@@ -88,7 +90,7 @@ gather_key_t *gather_next_lookup (gather_t *self)
     key->lookup = LOOKUP_ASKED;
     key->lookup_serial++;
     key->order = (result_order_t){0};
-    gather_key_forget_windows (key);
+    gather_history_asked (&key->history);
     return key;
 }
 
@@ -104,16 +106,18 @@ void gather_learn_order (gather_key_t *key, uint32_t serial, const result_order_
 }
 
 void gather_learn_window (gather_key_t *key, uint32_t serial, const result_order_t *order,
-                          bool empty)
+                          bool empty, span_t member)
 {
     if (is_answer (key, serial))
-        gather_key_set_window (key, order, empty);
+        gather_history_learn (&key->history, key->lineage, order, empty, member);
 }
 
 void gather_learned (gather_t *self, gather_key_t *key, uint32_t serial)
 {
-    if (is_answer (key, serial))
+    if (is_answer (key, serial)) {
         key->lookup = LOOKUP_DONE;
+        gather_history_learned (&key->history);
+    }
     gather_make_ready (self, key);
 }
 
@@ -128,12 +132,29 @@ static result_order_t order_of (const gather_key_t *key, const gather_slot_t *sl
                             .shards = slot->reported};
 }
 
-static bool is_due (const gather_t *self, const gather_slot_t *slot, int64_t now_ms)
+/*  Are parts missing that will not come, of a window that Redis has whole from a former life of the sink?
+ *  Its shards but for those here had been told so then; these send their part once more. */
+static bool is_there_already (const gather_key_t *key, const gather_slot_t *slot)
+{
+    const gather_window_t *window = gather_history_find (&key->history, slot->window_end_ms);
+    bool whole = window && window->looked_up && window->in_redis &&
+                 window->order.lineage == key->lineage &&
+                 window->order.shards == slot->shards_total &&
+                 revision_compare (window->order.revision, slot->revision) == 0;
+    for (uint32_t i = 0; whole && i < slot->shards_total; i++)
+        whole = slot->parts[i].counts ||
+                gather_key_is_past (key, i, slot->revision, slot->window_end_ms);
+    return whole;
+}
+
+static bool is_due (const gather_t *self, const gather_key_t *key, const gather_slot_t *slot,
+                    int64_t now_ms)
 {
     if (!slot->dirty || slot->reported == 0)
         return false;
     if (!gather_slot_complete (slot))
-        return slot->forced || now_ms - slot->dirty_ms >= self->timeout_ms;
+        return slot->forced || now_ms - slot->dirty_ms >= self->timeout_ms ||
+               is_there_already (key, slot);
     bool at_once = !slot->published_complete ||
                    (revision_compare (slot->revision, slot->published_revision) > 0 &&
                     gather_slot_uniform (slot));
@@ -175,7 +196,7 @@ static bool waits_for_earlier (const gather_key_t *key, uint32_t at)
 
 static void keep_hashes (gather_key_t *key, const gather_slot_t *slot)
 {
-    gather_window_t *window = gather_key_window (key, slot->window_end_ms);
+    gather_window_t *window = gather_history_find (&key->history, slot->window_end_ms);
     if (!window || window->hashes)
         return;
     window->hashes = memory_new_array (slot->shards_total, sizeof *window->hashes);
@@ -269,6 +290,7 @@ static void publish (gather_t *self, gather_key_t *key, uint32_t at, int64_t now
     slot->published_complete = result->complete;
     slot->published_revision = slot->revision;
     key->in_flight = true;
+    self->in_flight++;
     key->flight_window_ms = slot->window_end_ms;
     key->published_ms = now_ms;
     if (key->kind == RESULT_RANKING) {
@@ -279,7 +301,7 @@ static void publish (gather_t *self, gather_key_t *key, uint32_t at, int64_t now
     result->newest = result_order_replaces (&order, &key->order);
     if (result->newest)
         key->order = order;
-    gather_key_set_window (key, &order, empty);
+    gather_history_set (&key->history, &order, empty);
     if (!empty)
         wake_skipped (key, at + 1, now_ms);
 }
@@ -293,7 +315,8 @@ static bool may_publish (gather_t *self, gather_key_t *key, uint32_t at)
     if (key->kind == RESULT_RANKING) {
         replaces = result_order_replaces (&order, &key->order);
     } else {
-        const gather_window_t *window = gather_key_window (key, slot->window_end_ms);
+        const gather_window_t *window =
+            gather_history_find (&key->history, slot->window_end_ms);
         replaces = !window || result_order_replaces (&order, &window->order);
         if (replaces && gather_slot_empty (slot) && (!window || window->empty) &&
             !gather_key_has_events_before (key, slot->window_end_ms)) {
@@ -309,15 +332,46 @@ static bool may_publish (gather_t *self, gather_key_t *key, uint32_t at)
     return replaces;
 }
 
+/*  Members of the history that Redis lacks, some at a time; with the newest of all comes what is said of
+ *  the newest window, where Redis has nothing better. */
+static bool restore (gather_t *self, gather_key_t *key, gather_result_t *result)
+{
+    uint32_t count = gather_history_missing (&key->history, self->members, GATHER_RESTORE_MEMBERS,
+                                             GATHER_RESTORE_BYTES);
+    if (count == 0)
+        return false;
+    *result = (gather_result_t){.key = key,
+                                .kind = key->kind,
+                                .tenant = key->tenant,
+                                .scenario = key->scenario,
+                                .ttl_ms = key->ttl_ms,
+                                .history_windows = key->history_windows,
+                                .members = self->members,
+                                .member_count = count};
+    const gather_window_t *newest = gather_history_newest (&key->history);
+    int64_t last_ms = self->members[count - 1].window_end_ms;
+    result->window_end_ms = last_ms;
+    if (newest->order.window_end_ms == last_ms &&
+        result_order_replaces (&newest->order, &key->order)) {
+        result->newest = true;
+        key->order = newest->order;
+    }
+    key->in_flight = true;
+    self->in_flight++;
+    key->flight_window_ms = INT64_MIN; /* no slot's */
+    self->restored += count;
+    return true;
+}
+
 static bool publish_due (gather_t *self, gather_key_t *key, int64_t now_ms, gather_result_t *result)
 {
     if (key->in_flight || key->lookup != LOOKUP_DONE || key->retry_ms > now_ms)
         return false;
     if (key->kind == RESULT_RANKING)
         drop_lesser (self, key);
-    bool found = false;
+    bool found = restore (self, key, result);
     for (uint32_t i = 0; i < key->slot_count && !found; i++) {
-        found = is_due (self, key->slots[i], now_ms) && may_publish (self, key, i);
+        found = is_due (self, key, key->slots[i], now_ms) && may_publish (self, key, i);
         if (found)
             publish (self, key, i, now_ms, result);
     }
@@ -342,7 +396,8 @@ static void tick (gather_t *self, int64_t now_ms)
                 waits = waits || key->slots[j]->dirty;
             if (waits)
                 gather_make_ready (self, key);
-            bool idle = sweep && !waits && now_ms - key->touched_ms >= GATHER_IDLE_MS;
+            int64_t idle_ms = key->ttl_ms > GATHER_IDLE_MS ? key->ttl_ms : GATHER_IDLE_MS;
+            bool idle = sweep && !waits && now_ms - key->touched_ms >= idle_ms;
             if (idle && !key->queued && !key->in_flight && key->lookup == LOOKUP_DONE) {
                 while (key->slot_count > 0)
                     gather_drop_slot (self, key, key->slot_count - 1);
@@ -368,6 +423,7 @@ void gather_done (gather_t *self, gather_key_t *key, outcome_t outcome, int64_t 
     uint32_t at;
     CHECK (key->in_flight);
     key->in_flight = false;
+    self->in_flight--;
     if (outcome == OUTCOME_OK) {
         token_list_move (&self->done, &key->flight);
     } else {
@@ -375,11 +431,18 @@ void gather_done (gather_t *self, gather_key_t *key, outcome_t outcome, int64_t 
         if (slot) {
             slot->dirty = true;
             slot->published_complete = false;
+            gather_history_keep (&key->history, key->flight_window_ms, (span_t){0});
         }
         key->retry_ms = now_ms + GATHER_RETRY_MS;
         gather_want_lookup (self, key);
     }
     gather_make_ready (self, key);
+}
+
+void gather_keep_member (gather_t *self, gather_key_t *key, int64_t window_end_ms, span_t json)
+{
+    (void)self;
+    gather_history_keep (&key->history, window_end_ms, json);
 }
 
 bool gather_take_done (gather_t *self, chain_token_t *token)
@@ -393,24 +456,25 @@ bool gather_take_done (gather_t *self, chain_token_t *token)
     return true;
 }
 
-void gather_forget (gather_t *self, int64_t now_ms)
+bool gather_is_full (const gather_t *self)
 {
-    for (uint32_t i = 0; i < self->keys.bucket_count; i++) {
-        for (gather_key_t *key = self->keys.buckets[i]; key; key = key->next) {
-            gather_want_lookup (self, key);
-            for (uint32_t j = 0; j < key->slot_count; j++) {
-                gather_slot_t *slot = key->slots[j];
-                slot->published = slot->published_complete = slot->skipped = false;
-                slot->dirty = true;
-                slot->dirty_ms = now_ms;
-            }
-        }
-    }
+    return self->bytes > GATHER_BYTES_GOAL && self->in_flight > 0;
+}
+
+uint64_t gather_given_up_count (const gather_t *self)
+{
+    return self->given_up;
 }
 
 size_t gather_bytes (const gather_t *self)
 {
     return self->bytes;
+}
+
+gather_history_count_t gather_history_count (const gather_t *self)
+{
+    const history_memory_t *memory = &self->keys.memory;
+    return (gather_history_count_t){memory->bytes, memory->forgotten, self->restored};
 }
 
 uint64_t gather_lesser_count (const gather_t *self)

@@ -35,9 +35,13 @@ enum {
     GATHER_AGAIN_MS = 20,         /* a result that was complete is published again after this */
     GATHER_RETRY_MS = 10000,      /* a key that cannot be written (a foreign type) is tried again */
     GATHER_TICK_MS = 20,          /* how often waiting keys are looked at */
-    GATHER_IDLE_MS = 3600000,     /* a key is forgotten when nothing came for so long */
+    GATHER_IDLE_MS = 3600000,     /* a key is forgotten when nothing came for so long, and its TTL */
+    GATHER_RESTORE_MEMBERS = 256, /* of a history, written again in one transaction … */
+    GATHER_RESTORE_BYTES = 1 << 18,
 };
-#define GATHER_BYTES_MAX ((size_t)1 << 30) /* parts of all keys; beyond, the oldest slots go */
+#define GATHER_HISTORY_BYTES_MAX ((size_t)256 << 20) /* members of all histories */
+#define GATHER_BYTES_GOAL ((size_t)256 << 20) /* parts of all keys; beyond, what can be written comes first */
+#define GATHER_BYTES_MAX  ((size_t)1 << 30)   /* beyond, the oldest slots go */
 
 typedef struct gather gather_t;
 
@@ -53,12 +57,17 @@ typedef struct {
     bool complete, exact;
     bool newest;              /* metrics: to rec:metrics too, not only to the history */
     uint32_t history_windows; /* metrics */
+    /*  Not 0: members of the history are written again, by window, and of the above only ids, TTL,
+     *  history_windows and `newest` (that of the last member) count. */
+    uint32_t member_count;
+    const history_member_t *members;
     span_t metrics_json;      /* metrics: of the greatest revision */
     span_t *contents;         /* for part_reader; own memory, valid until the next gather call */
     uint32_t content_count;
 } gather_result_t;
 
-gather_t *gather_new (int64_t timeout_ms);
+/*  `history_bytes_max`: of the members of all histories together. */
+gather_t *gather_new (int64_t timeout_ms, size_t history_bytes_max);
 void gather_destroy (gather_t **self_p);
 
 /*  Takes a part (content: the body behind its header; copied). -1: not valid; then its token is
@@ -72,7 +81,7 @@ int gather_put (gather_t *self, const wire_results_t *frame, const chain_token_t
 gather_key_t *gather_next_lookup (gather_t *self);
 void gather_learn_order (gather_key_t *key, uint32_t serial, const result_order_t *order);
 void gather_learn_window (gather_key_t *key, uint32_t serial, const result_order_t *order,
-                          bool empty);
+                          bool empty, span_t member);
 void gather_learned (gather_t *self, gather_key_t *key, uint32_t serial);
 
 /*  The next result to write; false: none now. Its publication is under way until gather_done. */
@@ -83,12 +92,28 @@ void gather_done (gather_t *self, gather_key_t *key, outcome_t outcome, int64_t 
 /*  Takes a token that is done; false: none. */
 bool gather_take_done (gather_t *self, chain_token_t *token);
 
-/*  Redis lost what it had: orders are looked up again, what is held is published again. */
-void gather_forget (gather_t *self, int64_t now_ms);
+/*  Of a metrics result that gather_next gave: the member as it is written, kept for the day on which Redis
+ *  loses it. */
+void gather_keep_member (gather_t *self, gather_key_t *key, int64_t window_end_ms, span_t json);
+
+/*  Redis lost what it had, or some of it. Each key of which a worker still sends parts is looked up again,
+ *  and what is held of it is published again: the newest windows, and of a history what Redis lacks. Of
+ *  which none does (a scenario that was paused or removed) nothing is written. */
+void gather_lost (gather_t *self, int64_t now_ms);
+
+/*  Nothing more is to be taken until Redis has executed some of what is under way: it holds much. */
+bool gather_is_full (const gather_t *self);
 
 /*  For gauges. */
 size_t gather_bytes (const gather_t *self);
 uint32_t gather_key_count (const gather_t *self);
+typedef struct {
+    size_t bytes;                 /* of members kept */
+    uint64_t forgotten, restored; /* members, so far */
+} gather_history_count_t;
+gather_history_count_t gather_history_count (const gather_t *self);
+/*  Windows that were given up for want of memory before they were written. */
+uint64_t gather_given_up_count (const gather_t *self);
 /*  Windows and parts not written since Redis has a greater one (or the same from this part). */
 uint64_t gather_lesser_count (const gather_t *self);
 

@@ -8,36 +8,22 @@
 
 enum { BUCKETS_MIN = 256 };
 
-int result_order_compare (const result_order_t *a, const result_order_t *b)
-{
-    int order = revision_compare (a->revision, b->revision);
-    if (order == 0)
-        order = (a->window_end_ms > b->window_end_ms) - (a->window_end_ms < b->window_end_ms);
-    if (order == 0)
-        order = (a->shards > b->shards) - (a->shards < b->shards);
-    return order;
-}
-
-bool result_order_replaces (const result_order_t *next, const result_order_t *old)
-{
-    return !old->known || next->lineage != old->lineage || result_order_compare (next, old) >= 0;
-}
-
-void gather_keys_init (gather_keys_t *self)
+void gather_keys_init (gather_keys_t *self, size_t history_bytes_max)
 {
     self->bucket_count = BUCKETS_MIN;
     self->count = 0;
     self->buckets = memory_new_array (self->bucket_count, sizeof (gather_key_t *));
+    history_memory_init (&self->memory, history_bytes_max);
 }
 
 static void free_key (gather_key_t *key, token_list_t *done)
 {
     while (key->slot_count > 0)
         gather_key_drop (key, key->slot_count - 1, done);
-    gather_key_forget_windows (key);
+    gather_history_free (&key->history);
     token_list_free (&key->flight);
     free (key->slots);
-    free (key->windows);
+    free (key->told);
     free ((char *)key->tenant.bytes);
     free ((char *)key->scenario.bytes);
     free ((char *)key->metrics_json.bytes);
@@ -104,6 +90,7 @@ gather_key_t *gather_keys_add (gather_keys_t *self, result_kind_t kind, span_t t
     key->kind = kind;
     key->tenant = copy_span (tenant);
     key->scenario = copy_span (scenario);
+    gather_history_init (&key->history, &self->memory);
     gather_key_t **bucket = &self->buckets[key->hash % self->bucket_count];
     key->next = *bucket;
     *bucket = key;
@@ -156,76 +143,31 @@ size_t gather_key_drop (gather_key_t *self, uint32_t at, token_list_t *done)
     return bytes;
 }
 
-/*  Index of the first window at or behind a window end. */
-static uint32_t window_index (const gather_key_t *self, int64_t window_end_ms)
+void gather_key_tell (gather_key_t *self, uint32_t shards_total, const chain_token_t *token,
+                      revision_t revision, int64_t window_end_ms)
 {
-    uint32_t low = 0, high = self->window_count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (self->windows[middle].order.window_end_ms < window_end_ms)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-gather_window_t *gather_key_window (const gather_key_t *self, int64_t window_end_ms)
-{
-    uint32_t at = window_index (self, window_end_ms);
-    bool found = at < self->window_count && self->windows[at].order.window_end_ms == window_end_ms;
-    return found ? &self->windows[at] : NULL;
-}
-
-void gather_key_trim_windows (gather_key_t *self)
-{
-    if (self->history_windows == 0 || self->window_count <= self->history_windows)
+    int order = revision_compare (revision, self->told_revision);
+    if (order < 0)
         return;
-    uint32_t excess = self->window_count - self->history_windows;
-    for (uint32_t i = 0; i < excess; i++)
-        free (self->windows[i].hashes);
-    self->window_count -= excess;
-    memmove (self->windows, self->windows + excess, self->window_count * sizeof *self->windows);
-}
-
-gather_window_t *gather_key_set_window (gather_key_t *self, const result_order_t *order, bool empty)
-{
-    uint32_t at = window_index (self, order->window_end_ms);
-    bool found =
-        at < self->window_count && self->windows[at].order.window_end_ms == order->window_end_ms;
-    if (!found) {
-        if (self->window_count == self->window_capacity) {
-            self->window_capacity = self->window_capacity ? self->window_capacity * 2 : 16;
-            self->windows =
-                memory_resize (self->windows, self->window_capacity * sizeof *self->windows);
-        }
-        memmove (self->windows + at + 1, self->windows + at,
-                 (self->window_count - at) * sizeof *self->windows);
-        self->window_count++;
-    } else {
-        free (self->windows[at].hashes);
+    if (order > 0 || self->told_count != shards_total) {
+        free (self->told);
+        self->told = memory_new_array (shards_total, sizeof *self->told);
+        self->told_count = shards_total;
+        self->told_revision = revision;
     }
-    self->windows[at] = (gather_window_t){.order = *order, .empty = empty};
-    gather_key_trim_windows (self);
-    return gather_key_window (self, order->window_end_ms);
+    self->told[token->shard] = (gather_told_t){token->epoch, window_end_ms};
 }
 
-void gather_key_forget_windows (gather_key_t *self)
+bool gather_key_is_past (const gather_key_t *self, uint32_t shard, revision_t revision,
+                         int64_t window_end_ms)
 {
-    for (uint32_t i = 0; i < self->window_count; i++)
-        free (self->windows[i].hashes);
-    self->window_count = 0;
+    return shard < self->told_count && revision_compare (revision, self->told_revision) == 0 &&
+           self->told[shard].window_end_ms > window_end_ms;
 }
 
 bool gather_key_has_events_before (const gather_key_t *self, int64_t window_end_ms)
 {
     int64_t reach_ms = self->slide_ms * (int64_t)self->history_windows;
-    for (uint32_t i = window_index (self, window_end_ms); i-- > 0;) {
-        const gather_window_t *window = &self->windows[i];
-        if (window->order.window_end_ms <= window_end_ms - reach_ms)
-            return false;
-        if (!window->empty && window->order.lineage == self->lineage)
-            return true;
-    }
-    return false;
+    return gather_history_has_events (&self->history, self->lineage, window_end_ms - reach_ms + 1,
+                                      window_end_ms);
 }

@@ -7,30 +7,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "common/results.h"
+#include "sink/gather_history.h"
 #include "sink/gather_slot.h"
+#include "sink/result_order.h"
 
-/*  The order of a result that Redis has: by revision, window end, shards reported within a lineage.
- */
+/*  How far a shard has come with its parts of a scenario: the window of the last one that it sent. */
 typedef struct {
-    bool known; /* false: Redis has none */
-    uint64_t lineage;
-    revision_t revision;
+    uint64_t epoch;
     int64_t window_end_ms;
-    uint32_t shards;
-} result_order_t;
-
-/*  < 0: a is lesser, 0: equal, > 0: greater; both of one lineage. */
-int result_order_compare (const result_order_t *a, const result_order_t *b);
-/*  May a result of order `next` replace `old`? */
-bool result_order_replaces (const result_order_t *next, const result_order_t *old);
-
-/*  One member of a metrics history. */
-typedef struct {
-    result_order_t order;
-    bool empty;       /* total_actions is 0 */
-    uint64_t *hashes; /* of the parts it was made of, by shard; or NULL */
-    uint32_t hash_count;
-} gather_window_t;
+} gather_told_t;
 
 typedef enum { LOOKUP_WANTED, LOOKUP_ASKED, LOOKUP_DONE } gather_lookup_state_t;
 
@@ -46,10 +31,13 @@ typedef struct gather_key {
     result_order_t order;  /* of the newest result */
     gather_slot_t **slots; /* by window end */
     uint32_t slot_count, slot_capacity;
-    gather_window_t *windows; /* metrics: by window end, the newest history_windows */
-    uint32_t window_count, window_capacity;
+    gather_history_t history; /* metrics */
+    gather_told_t *told;      /* metrics: by shard, of told_revision */
+    uint32_t told_count;
+    revision_t told_revision;
     uint32_t history_windows;
-    int64_t slide_ms;
+    int64_t slide_ms, ttl_ms;
+    bool lost; /* Redis lost it, and no worker has sent anything of it since: it may have ended */
     revision_t config_revision;
     span_t metrics_json; /* of config_revision; own memory */
     bool in_flight;      /* one publication at a time */
@@ -61,9 +49,10 @@ typedef struct gather_key {
 typedef struct {
     gather_key_t **buckets;
     uint32_t bucket_count, count;
+    history_memory_t memory; /* of all histories */
 } gather_keys_t;
 
-void gather_keys_init (gather_keys_t *self);
+void gather_keys_init (gather_keys_t *self, size_t history_bytes_max);
 void gather_keys_free (gather_keys_t *self, token_list_t *done);
 /*  NULL: not there. */
 gather_key_t *gather_keys_find (const gather_keys_t *self, result_kind_t kind, span_t tenant,
@@ -79,13 +68,14 @@ void gather_key_insert (gather_key_t *self, uint32_t at, gather_slot_t *slot);
 /*  Frees the slot at an index; returns the bytes that it held. */
 size_t gather_key_drop (gather_key_t *self, uint32_t at, token_list_t *done);
 
-gather_window_t *gather_key_window (const gather_key_t *self, int64_t window_end_ms);
-/*  Adds the window or replaces its entry; then keeps the newest history_windows (where that is
- * known). */
-gather_window_t *gather_key_set_window (gather_key_t *self, const result_order_t *order,
-                                        bool empty);
-void gather_key_trim_windows (gather_key_t *self);
-void gather_key_forget_windows (gather_key_t *self);
+/*  A shard sent its part of a window. */
+void gather_key_tell (gather_key_t *self, uint32_t shards_total, const chain_token_t *token,
+                      revision_t revision, int64_t window_end_ms);
+/*  Has a shard sent a part of that revision of a later window? Then it will send none of this one: shards
+ *  send windows in their order, what is not acknowledged before what is new. */
+bool gather_key_is_past (const gather_key_t *self, uint32_t shard, revision_t revision,
+                         int64_t window_end_ms);
+
 /*  Does a window with events lie within (window_end - history, window_end), of this lineage? */
 bool gather_key_has_events_before (const gather_key_t *self, int64_t window_end_ms);
 

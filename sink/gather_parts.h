@@ -20,8 +20,11 @@ struct gather {
     token_list_t done;
     size_t done_at; /* tokens before it are taken */
     size_t bytes;
-    uint64_t lesser;
+    uint32_t in_flight; /* publications under way */
+    uint64_t given_up;
+    uint64_t lesser, restored;
     span_t *contents;
+    history_member_t *members;
 };
 
 /*  The key is looked at by the next gather_next. */

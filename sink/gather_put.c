@@ -24,7 +24,7 @@ static int learn_config (gather_key_t *key, span_t json, revision_t revision)
         key->config_revision = revision;
         key->history_windows = config->metrics.history_windows;
         key->slide_ms = config->metrics.slide_ms;
-        gather_key_trim_windows (key);
+        gather_history_limit (&key->history, key->history_windows);
     }
     scenario_config_destroy (&config);
     return 0;
@@ -44,11 +44,12 @@ static bool is_stale (const gather_key_t *key, const result_header_t *header, sp
                                .shards = UINT32_MAX};
         return !result_order_replaces (&most, &key->order);
     }
-    const gather_window_t *window = gather_key_window (key, header->window_end_ms);
+    const gather_history_t *history = &key->history;
+    const gather_window_t *window = gather_history_find (history, header->window_end_ms);
     if (!window)
-        return key->window_count > 0 && key->window_count >= key->history_windows &&
-               header->window_end_ms < key->windows[0].order.window_end_ms &&
-               key->windows[0].order.lineage == key->lineage;
+        return history->count > 0 && history->count >= key->history_windows &&
+               header->window_end_ms < history->windows[0].order.window_end_ms &&
+               history->windows[0].order.lineage == key->lineage;
     if (window->order.lineage != key->lineage)
         return false;
     if (revision_compare (header->revision, window->order.revision) < 0)
@@ -105,6 +106,33 @@ static gather_key_t *need_key (gather_t *self, uint64_t lineage, const result_he
     return key;
 }
 
+/*  A worker sends something of a key that Redis lost: it lives, and all that is held is written again. */
+static void revive (gather_t *self, gather_key_t *key, int64_t now_ms)
+{
+    key->lost = false;
+    gather_want_lookup (self, key);
+    for (uint32_t i = 0; i < key->slot_count; i++) {
+        gather_slot_t *slot = key->slots[i];
+        slot->published = slot->published_complete = slot->skipped = false;
+        slot->dirty = true;
+        slot->dirty_ms = now_ms;
+    }
+}
+
+void gather_lost (gather_t *self, int64_t now_ms)
+{
+    for (uint32_t i = 0; i < self->keys.bucket_count; i++) {
+        for (gather_key_t *key = self->keys.buckets[i]; key; key = key->next) {
+            bool waits = false;
+            for (uint32_t j = 0; j < key->slot_count; j++)
+                waits = waits || key->slots[j]->dirty;
+            key->lost = true;
+            if (waits)
+                revive (self, key, now_ms);
+        }
+    }
+}
+
 static bool is_repeated (const gather_key_t *key, const gather_slot_t *slot,
                          const gather_arrival_t *arrival)
 {
@@ -124,6 +152,8 @@ int gather_put (gather_t *self, const wire_results_t *frame, const chain_token_t
     gather_key_t *key = valid ? need_key (self, frame->lineage, header, now_ms) : NULL;
     if (valid && header->kind == RESULT_METRICS)
         valid = learn_config (key, facts.metrics_json, header->revision) == 0;
+    if (valid && key->lost)
+        revive (self, key, now_ms);
     uint32_t at = 0;
     gather_slot_t *slot = valid ? gather_key_slot (key, header->window_end_ms, &at) : NULL;
     if (slot && slot->shards_total != frame->shards_total)
@@ -132,6 +162,9 @@ int gather_put (gather_t *self, const wire_results_t *frame, const chain_token_t
         token_list_add (&self->done, token);
         return -1;
     }
+    key->ttl_ms = header->ttl_ms;
+    if (header->kind == RESULT_METRICS)
+        gather_key_tell (key, frame->shards_total, token, header->revision, header->window_end_ms);
     gather_arrival_t arrival = {
         .header = header, .content = content, .total_actions = facts.total_actions, .token = token};
     bool needless =
@@ -146,8 +179,10 @@ int gather_put (gather_t *self, const wire_results_t *frame, const chain_token_t
     size_t before = slot->bytes;
     gather_slot_put (slot, &arrival, now_ms, &self->done);
     self->bytes += slot->bytes - before;
-    while (self->bytes > GATHER_BYTES_MAX && key->slot_count > 1)
+    while (self->bytes > GATHER_BYTES_MAX && key->slot_count > 1) {
+        self->given_up += key->slots[0]->dirty;
         gather_drop_slot (self, key, 0);
+    }
     gather_make_ready (self, key);
     return 0;
 }

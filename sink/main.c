@@ -34,12 +34,12 @@ static const setting_t table[] = {
     {.name = "name", .type = SETTING_TEXT, FIELD (name), .value = "NAME",
      .help = "name of this sink in Redis and in logs; by default from the endpoint"},
     {.name = "redis", .type = SETTING_TEXT, FIELD (redis), .value = "URL",
-     .help = "redis://[:PASSWORD@]HOST:PORT[/DB]; with a password rather as HOTPATH_REDIS or in "
-             "--redis-file"},
+     .help = "redis://[[USER]:PASSWORD@]HOST:PORT[/DB] or unix:///PATH[?db=DB]; with a password "
+             "rather as HOTPATH_REDIS or in --redis-file"},
     {.name = "redis-file", .type = SETTING_TEXT, FIELD (redis_file), .value = "PATH",
-     .help = "file that holds the Redis URL"},
+     .help = "file that holds the Redis URL; read again on SIGHUP and when the password is refused"},
     {.name = "redis-timeout", .type = SETTING_DURATION, FIELD (redis_timeout_ms), .otherwise = "5s",
-     .value = "TIME", .help = "without an answer for so long, the connection is made anew",
+     .value = "TIME", .help = "without a byte of an answer for so long, the connection is made anew",
      .least = 100, .most = 600000},
     {.name = "redis-wait", .type = SETTING_DURATION, FIELD (redis_wait_ms), .otherwise = "0s",
      .value = "TIME", .help = "how long to wait at start for a Redis that cannot be reached",
@@ -70,17 +70,53 @@ static const settings_program_t program = {
     .summary = "Gathers the shards' results and writes them to Redis.",
     .table = table};
 
-static void read_url_file (sink_settings_t *settings)
+/*  The first line of the file, or NULL with errno. The caller frees it. */
+static char *read_url_file (const char *path)
 {
     char text[URL_BYTES_MAX] = "";
-    FILE *file = fopen (settings->redis_file, "re");
+    FILE *file = fopen (path, "re");
     if (!file)
-        settings_fail (EX_NOINPUT, "--redis-file: %s: %s", settings->redis_file, strerror (errno));
+        return NULL;
     size_t size = fread (text, 1, sizeof text - 1, file);
+    int failed = ferror (file);
     fclose (file);
     size_t line = strcspn (text, "\r\n");
-    free (settings->redis);
-    settings->redis = memory_copy_string (text, line < size ? line : size);
+    return failed ? NULL : memory_copy_string (text, line < size ? line : size);
+}
+
+/*  What reload_url needs. */
+typedef struct {
+    const char *path; /* NULL: the URL is not from a file */
+    redis_url_t url;
+} redis_place_t;
+
+/*  Reads the file again, on SIGHUP or a refused password: true where the URL is another by now. */
+static bool reload_url (void *arg)
+{
+    redis_place_t *self = arg;
+    redis_url_t url;
+    const char *reason = NULL;
+    char *text = self->path ? read_url_file (self->path) : NULL;
+    if (!self->path)
+        return false;
+    if (!text)
+        reason = strerror (errno);
+    else if (redis_url_parse (text, &url, &reason) == 0)
+        reason = NULL;
+    free (text);
+    if (reason) {
+        log_warning ("the file of --redis-file cannot be used: the URL stays as it is",
+                     F_STR ("file", self->path), F_STR ("reason", reason));
+        return false;
+    }
+    bool changed = !redis_url_equal (&url, &self->url);
+    if (changed)
+        redis_url_free (&self->url);
+    else
+        redis_url_free (&url);
+    if (changed)
+        self->url = url;
+    return changed;
 }
 
 /*  The endpoint with everything but letters, digits, dots and dashes made a dash. */
@@ -103,12 +139,19 @@ static char *make_name (const sink_settings_t *settings)
 static void check (sink_settings_t *settings, redis_url_t *url)
 {
     const char *reason;
-    if (settings->redis_file)
-        read_url_file (settings);
+    if (settings->redis_file) {
+        free (settings->redis);
+        settings->redis = read_url_file (settings->redis_file);
+        if (!settings->redis)
+            settings_fail (EX_NOINPUT, "--redis-file: %s: %s", settings->redis_file,
+                           strerror (errno));
+    }
     if (!settings->listen || !settings->redis)
         settings_fail (EX_USAGE, "--%s is required", settings->listen ? "redis" : "listen");
     if (redis_url_parse (settings->redis, url, &reason) != 0)
-        settings_fail (EX_USAGE, "--redis is not redis://[:PASSWORD@]HOST:PORT[/DB]: %s", reason);
+        settings_fail (EX_USAGE,
+                       "--redis is not redis://[:PASSWORD@]HOST:PORT[/DB] or unix:///PATH: %s",
+                       reason);
     const char *prefix = settings->key_prefix ? settings->key_prefix : "";
     if (strcmp (settings->key_style, "cluster") == 0 && strpbrk (prefix, "{}"))
         settings_fail (EX_USAGE, "--key-prefix must hold no braces with --key-style=cluster");
@@ -118,12 +161,13 @@ int main (int argc, char **argv)
 {
     sink_settings_t settings = {0};
     sink_options_t options = {0};
+    redis_place_t place = {0};
     log_level_t level = LOG_LEVEL_INFO;
     char error[1024];
     int code = EX_OK;
 
     settings_load (&program, argc, argv, &settings);
-    check (&settings, &options.redis);
+    check (&settings, &place.url);
     char *name = make_name (&settings);
     log_level_parse (settings.log_level, &level);
     log_start (name, level, strcmp (settings.log_format, "json") == 0);
@@ -132,6 +176,11 @@ int main (int argc, char **argv)
 
     options.listen = settings.listen;
     options.name = name;
+    place.path = settings.redis_file;
+    options.redis = &place.url;
+    options.reload = reload_url;
+    options.reload_arg = &place;
+    options.can_reload = place.path != NULL;
     options.redis_timeout_ms = settings.redis_timeout_ms;
     options.redis_wait_ms = settings.redis_wait_ms;
     options.gather_timeout_ms = settings.gather_timeout_ms;
@@ -146,12 +195,11 @@ int main (int argc, char **argv)
     if (!sink) {
         fprintf (stderr, "hotpath-sink: %s\n", error);
     } else {
-        code = EX_OK;
-        sink_run (sink);
+        code = sink_run (sink);
         sink_drain (sink);
     }
     sink_destroy (&sink);
-    redis_url_free (&options.redis);
+    redis_url_free (&place.url);
     free (name);
     settings_free (&program, &settings);
     return code;

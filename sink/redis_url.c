@@ -1,12 +1,14 @@
 /*  redis_url: see redis_url.h. */
 #include "sink/redis_url.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/memory.h"
 
 enum { PORT_DEFAULT = 6379, PORT_MAX = 65535, DATABASE_MAX = 1 << 20 };
+static const char wrong_login[] = "the password is empty or wrongly percent-encoded";
 
 static int hex_value (char c)
 {
@@ -90,39 +92,99 @@ static int parse_place (const char *text, const char *end, redis_url_t *url, con
     return 0;
 }
 
-int redis_url_parse (const char *text, redis_url_t *url, const char **reason)
+static int parse_network (const char *at, redis_url_t *url, const char **reason)
 {
-    static const char scheme[] = "redis://";
-    *url = (redis_url_t){.port = PORT_DEFAULT};
-    *reason = "it does not begin with redis://";
-    if (strncmp (text, scheme, sizeof scheme - 1) != 0)
-        return -1;
-    const char *at = text + sizeof scheme - 1;
     const char *login_end = strrchr (at, '@');
     if (login_end) {
-        *reason = "the password is empty or wrongly percent-encoded";
+        *reason = wrong_login;
         if (parse_login (at, login_end, url) != 0)
-            goto failed;
+            return -1;
         at = login_end + 1;
     }
     const char *slash = strchr (at, '/');
     const char *end = slash ? slash : at + strlen (at);
     if (parse_place (at, end, url, reason) != 0)
-        goto failed;
+        return -1;
     *reason = "the database is not a number";
-    if (slash && slash[1] &&
-        parse_number (slash + 1, slash + strlen (slash), 0, DATABASE_MAX, &url->database) != 0)
-        goto failed;
+    return slash && slash[1] ? parse_number (slash + 1, slash + strlen (slash), 0, DATABASE_MAX,
+                                             &url->database)
+                             : 0;
+}
+
+static int parse_unix (const char *at, redis_url_t *url, const char **reason)
+{
+    const char *path = strchr (at, '/');
+    *reason = "the path of the socket is missing: unix:///PATH";
+    if (!path || !path[1])
+        return -1;
+    if (path > at) {
+        *reason = wrong_login;
+        if (path[-1] != '@' || parse_login (at, path - 1, url) != 0)
+            return -1;
+    }
+    const char *query = strchr (path, '?');
+    const char *end = query ? query : path + strlen (path);
+    url->path = memory_copy_string (path, (size_t)(end - path));
+    *reason = "what follows the path is not ?db=NUMBER";
+    if (!query)
+        return 0;
+    return strncmp (query, "?db=", 4) == 0 ? parse_number (query + 4, query + strlen (query), 0,
+                                                           DATABASE_MAX, &url->database)
+                                           : -1;
+}
+
+/*  HOST:PORT, with brackets around an address of IPv6; or the path. */
+static char *make_place (const redis_url_t *url)
+{
+    char port[16];
+    if (url->path)
+        return memory_copy_string (url->path, strlen (url->path));
+    snprintf (port, sizeof port, "%d", url->port);
+    bool brackets = strchr (url->host, ':') != NULL;
+    size_t size = strlen (url->host) + strlen (port) + 4;
+    char *place = memory_new (size);
+    snprintf (place, size, brackets ? "[%s]:%s" : "%s:%s", url->host, port);
+    return place;
+}
+
+int redis_url_parse (const char *text, redis_url_t *url, const char **reason)
+{
+    static const char network[] = "redis://", local[] = "unix://", encrypted[] = "rediss://";
+    int status = -1;
+    *url = (redis_url_t){.port = PORT_DEFAULT};
+    *reason = "it does not begin with redis:// or unix://";
+    if (strncmp (text, network, sizeof network - 1) == 0)
+        status = parse_network (text + sizeof network - 1, url, reason);
+    else if (strncmp (text, local, sizeof local - 1) == 0)
+        status = parse_unix (text + sizeof local - 1, url, reason);
+    else if (strncmp (text, encrypted, sizeof encrypted - 1) == 0)
+        *reason = "TLS (rediss://) is not spoken here: put a local TLS proxy in between";
+    if (status != 0) {
+        redis_url_free (url);
+        return -1;
+    }
+    url->place = make_place (url);
     return 0;
-failed:
-    redis_url_free (url);
-    return -1;
+}
+
+static bool same_text (const char *a, const char *b)
+{
+    return a && b ? strcmp (a, b) == 0 : a == b;
+}
+
+bool redis_url_equal (const redis_url_t *a, const redis_url_t *b)
+{
+    return same_text (a->host, b->host) && a->port == b->port && same_text (a->path, b->path) &&
+           same_text (a->user, b->user) && same_text (a->password, b->password) &&
+           a->database == b->database;
 }
 
 void redis_url_free (redis_url_t *url)
 {
     free (url->host);
+    free (url->path);
     free (url->user);
     free (url->password);
+    free (url->place);
     *url = (redis_url_t){0};
 }

@@ -3,6 +3,8 @@
  */
 #include "sink/result_chain.h"
 
+#include <sys/queue.h>
+
 #include "common/buffer.h"
 #include "common/check.h"
 #include "common/memory.h"
@@ -22,7 +24,15 @@ typedef struct link {
     uint64_t gap_expected;
     int64_t gap_told_ms;
     struct link *next; /* of the same lineage */
+    TAILQ_ENTRY (link) of_peer, due;
 } link_t;
+
+/*  The shards last heard of from one peer, and those of them to which an ack is due. */
+typedef struct {
+    TAILQ_HEAD (, link) links, due;
+} peer_t;
+
+enum { NO_PEER = CHAIN_PEERS_MAX };
 
 typedef struct {
     uint64_t lineage;
@@ -35,19 +45,58 @@ struct result_chain {
     uint64_t incarnation;
     lineage_t *lineages[CHAIN_LINEAGES_MAX];
     uint32_t lineage_count;
+    peer_t peers[CHAIN_PEERS_MAX];
 };
 
 result_chain_t *result_chain_new (uint64_t incarnation)
 {
     result_chain_t *self = memory_new (sizeof *self);
     self->incarnation = incarnation;
+    for (uint32_t i = 0; i < CHAIN_PEERS_MAX; i++) {
+        TAILQ_INIT (&self->peers[i].links);
+        TAILQ_INIT (&self->peers[i].due);
+    }
     return self;
 }
 
-static void free_lineage (lineage_t *lineage)
+/*  ---- whom an ack is due to ---- */
+
+static void mark_due (result_chain_t *self, link_t *link)
+{
+    if (!link->ack_due)
+        TAILQ_INSERT_TAIL (&self->peers[link->peer].due, link, due);
+    link->ack_due = true;
+}
+
+static void unmark_due (result_chain_t *self, link_t *link)
+{
+    if (link->ack_due)
+        TAILQ_REMOVE (&self->peers[link->peer].due, link, due);
+    link->ack_due = false;
+}
+
+static void set_peer (result_chain_t *self, link_t *link, uint32_t peer)
+{
+    bool due = link->ack_due;
+    if (link->peer == peer)
+        return;
+    unmark_due (self, link);
+    if (link->peer != NO_PEER)
+        TAILQ_REMOVE (&self->peers[link->peer].links, link, of_peer);
+    link->peer = peer;
+    if (peer != NO_PEER)
+        TAILQ_INSERT_TAIL (&self->peers[peer].links, link, of_peer);
+    if (due && peer != NO_PEER)
+        mark_due (self, link);
+}
+
+/*  ---- links ---- */
+
+static void free_lineage (result_chain_t *self, lineage_t *lineage)
 {
     for (link_t *link = lineage->first, *next; link; link = next) {
         next = link->next;
+        set_peer (self, link, NO_PEER);
         buffer_free (&link->body);
         free (link->ring);
         free (link);
@@ -61,7 +110,7 @@ void result_chain_destroy (result_chain_t **self_p)
     if (!self)
         return;
     for (uint32_t i = 0; i < self->lineage_count; i++)
-        free_lineage (self->lineages[i]);
+        free_lineage (self, self->lineages[i]);
     free (self);
     *self_p = NULL;
 }
@@ -87,7 +136,7 @@ static lineage_t *need_lineage (result_chain_t *self, uint64_t lineage)
             if (self->lineages[i]->heard_ms < self->lineages[at]->heard_ms)
                 at = i;
         }
-        free_lineage (self->lineages[at]);
+        free_lineage (self, self->lineages[at]);
     } else {
         self->lineage_count++;
     }
@@ -103,6 +152,7 @@ static link_t *need_link (lineage_t *lineage, uint8_t stage, uint32_t shard)
     if (!*place) {
         *place = memory_new (sizeof (link_t));
         (*place)->shard = shard;
+        (*place)->peer = NO_PEER;
         (*place)->expected = 1;
         (*place)->next = lineage->first;
         lineage->first = *place;
@@ -130,14 +180,14 @@ static void begin_epoch (link_t *link, uint64_t epoch)
     link->gap_expected = 0;
 }
 
-static void want_repeat (link_t *link, int64_t now_ms)
+static void want_repeat (result_chain_t *self, link_t *link, int64_t now_ms)
 {
     if (link->gap_expected == link->expected && now_ms - link->gap_told_ms < CHAIN_GAP_REPEAT_MS)
         return;
     link->gap_expected = link->expected;
     link->gap_told_ms = now_ms;
     link->gap = true;
-    link->ack_due = true;
+    mark_due (self, link);
 }
 
 /*  Doubles the ring until `sequence` fits behind `executed`. */
@@ -168,7 +218,7 @@ static void set_executed (link_t *link, uint64_t sequence)
     link->ring[bit / 64] |= UINT64_C (1) << (bit % 64);
 }
 
-static void advance_executed (link_t *link)
+static void advance_executed (result_chain_t *self, link_t *link)
 {
     while (link->executed + 1 < link->expected && link->ring_bits) {
         uint64_t bit = (link->executed + 1) % link->ring_bits;
@@ -176,22 +226,22 @@ static void advance_executed (link_t *link)
             break;
         link->ring[bit / 64] &= ~(UINT64_C (1) << (bit % 64));
         link->executed++;
-        link->ack_due = true;
+        mark_due (self, link);
     }
 }
 
 /*  A body of which not all chunks came will never be executed by others: its sequences count as
  * such. */
-static void give_up_chunks (link_t *link, uint64_t last)
+static void give_up_chunks (result_chain_t *self, link_t *link, uint64_t last)
 {
     for (uint64_t s = link->body_first; s <= last; s++)
         set_executed (link, s);
-    advance_executed (link);
+    advance_executed (self, link);
     drop_chunks (link);
 }
 
-static chain_verdict_t take_chunk (link_t *link, const wire_result_t *result, chain_token_t *token,
-                                   span_t *body)
+static chain_verdict_t take_chunk (result_chain_t *self, link_t *link, const wire_result_t *result,
+                                   chain_token_t *token, span_t *body)
 {
     uint64_t sequence = link->expected++;
     bool whole = result->chunk_count == 1 && result->chunk == 0;
@@ -205,7 +255,7 @@ static chain_verdict_t take_chunk (link_t *link, const wire_result_t *result, ch
                 result->chunk == link->chunk_next &&
                 result->body.size <= CHAIN_BODY_BYTES_MAX - link->body.size;
     if (!fits) {
-        give_up_chunks (link, sequence);
+        give_up_chunks (self, link, sequence);
         return CHAIN_BAD;
     }
     token->first = link->body_first;
@@ -224,9 +274,10 @@ static chain_verdict_t take_chunk (link_t *link, const wire_result_t *result, ch
 }
 
 chain_verdict_t result_chain_take (result_chain_t *self, uint32_t peer, const wire_results_t *frame,
-                                   const wire_result_t *result, int64_t now_ms,
+                                   const wire_result_t *result, bool room, int64_t now_ms,
                                    chain_token_t *token, span_t *body)
 {
+    CHECK (peer < CHAIN_PEERS_MAX);
     lineage_t *lineage = need_lineage (self, frame->lineage);
     lineage->heard_ms = now_ms;
     link_t *link = need_link (lineage, frame->stage, result->shard);
@@ -239,24 +290,24 @@ chain_verdict_t result_chain_take (result_chain_t *self, uint32_t peer, const wi
         return CHAIN_OLD_EPOCH;
     if (result->epoch > link->epoch)
         begin_epoch (link, result->epoch);
-    link->peer = peer;
+    set_peer (self, link, peer);
     if (frame->sink_incarnation != self->incarnation) {
         /* What was under way when it learned of us comes behind: it has begun anew already. */
         if (link->expected == 1)
-            want_repeat (link, now_ms);
+            want_repeat (self, link, now_ms);
         return CHAIN_OTHER_SINK;
     }
     if (result->sequence < link->expected)
         return CHAIN_REPEAT;
     if (result->sequence > link->expected) {
-        want_repeat (link, now_ms);
+        want_repeat (self, link, now_ms);
         return CHAIN_GAP;
     }
-    if (link->expected - link->executed > CHAIN_OUTSTANDING_MAX) {
-        want_repeat (link, now_ms);
+    if (!room || link->expected - link->executed > CHAIN_OUTSTANDING_MAX) {
+        want_repeat (self, link, now_ms);
         return CHAIN_FULL;
     }
-    return take_chunk (link, result, token, body);
+    return take_chunk (self, link, result, token, body);
 }
 
 void result_chain_executed (result_chain_t *self, const chain_token_t *token)
@@ -267,45 +318,36 @@ void result_chain_executed (result_chain_t *self, const chain_token_t *token)
         return;
     for (uint64_t s = token->first; s <= token->last; s++)
         set_executed (link, s);
-    advance_executed (link);
+    advance_executed (self, link);
 }
 
 void result_chain_greet (result_chain_t *self, uint32_t peer)
 {
-    for (uint32_t i = 0; i < self->lineage_count; i++) {
-        for (link_t *link = self->lineages[i]->first; link; link = link->next) {
-            if (link->peer == peer)
-                link->ack_due = true;
-        }
+    link_t *link;
+    CHECK (peer < CHAIN_PEERS_MAX);
+    TAILQ_FOREACH (link, &self->peers[peer].links, of_peer) {
+        mark_due (self, link);
     }
 }
 
 bool result_chain_has_ack (const result_chain_t *self, uint32_t peer)
 {
-    for (uint32_t i = 0; i < self->lineage_count; i++) {
-        for (const link_t *link = self->lineages[i]->first; link; link = link->next) {
-            if (link->peer == peer && link->ack_due)
-                return true;
-        }
-    }
-    return false;
+    CHECK (peer < CHAIN_PEERS_MAX);
+    return !TAILQ_EMPTY (&self->peers[peer].due);
 }
 
 bool result_chain_next_ack (result_chain_t *self, uint32_t peer, wire_ack_t *ack)
 {
-    for (uint32_t i = 0; i < self->lineage_count; i++) {
-        for (link_t *link = self->lineages[i]->first; link; link = link->next) {
-            if (link->peer != peer || !link->ack_due)
-                continue;
-            *ack = (wire_ack_t){.shard = link->shard,
-                                .epoch = link->epoch,
-                                .executed = link->executed,
-                                .expected = link->expected,
-                                .gap = link->gap};
-            link->ack_due = false;
-            link->gap = false;
-            return true;
-        }
-    }
-    return false;
+    CHECK (peer < CHAIN_PEERS_MAX);
+    link_t *link = TAILQ_FIRST (&self->peers[peer].due);
+    if (!link)
+        return false;
+    *ack = (wire_ack_t){.shard = link->shard,
+                        .epoch = link->epoch,
+                        .executed = link->executed,
+                        .expected = link->expected,
+                        .gap = link->gap};
+    unmark_due (self, link);
+    link->gap = false;
+    return true;
 }

@@ -21,6 +21,7 @@ enum {
     CHAIN_LINEAGES_MAX = 64,         /* known at a time; the one longest unheard of makes room */
     CHAIN_OUTSTANDING_MAX = 1 << 20, /* accepted and not executed, of one shard */
     CHAIN_GAP_REPEAT_MS = 1000,
+    CHAIN_PEERS_MAX = 1024, /* workers that can be told of acks */
 };
 
 typedef enum {
@@ -32,7 +33,7 @@ typedef enum {
     CHAIN_GAP,        /* refused: something before it is missing */
     CHAIN_OLD_EPOCH,  /* refused: the shard has another owner by now */
     CHAIN_OTHER_SINK, /* refused: numbered for another life of the sink; it begins again at 1 */
-    CHAIN_FULL,       /* refused: too many outstanding */
+    CHAIN_FULL,       /* refused: no room, or too many outstanding */
 } chain_verdict_t;
 
 /*  Names the sequences of one taken body, for result_chain_executed. */
@@ -50,13 +51,13 @@ typedef struct result_chain result_chain_t;
 result_chain_t *result_chain_new (uint64_t incarnation);
 void result_chain_destroy (result_chain_t **self_p);
 
-/*  Judges one result of a frame; `peer` is who sent it (its acks are read by
+/*  Judges one result of a frame; `peer` (below CHAIN_PEERS_MAX) is who sent it (its acks are read by
  * result_chain_next_ack). ACCEPT: *body is the whole body (of the frame, or the chain's own until
  * the next call for this shard), *token names it. GAP, OTHER_SINK, FULL: an ack with `gap` is due,
  * at most once in CHAIN_GAP_REPEAT_MS while it stays so. `result->shard` must be below
- * WIRE_SHARDS_MAX, `stage` below STAGE_COUNT. */
+ * WIRE_SHARDS_MAX, `stage` below STAGE_COUNT. `room`: whether there is room for one that is next. */
 chain_verdict_t result_chain_take (result_chain_t *self, uint32_t peer, const wire_results_t *frame,
-                                   const wire_result_t *result, int64_t now_ms,
+                                   const wire_result_t *result, bool room, int64_t now_ms,
                                    chain_token_t *token, span_t *body);
 
 /*  Redis has it (or it needs not be written). */
@@ -66,7 +67,7 @@ void result_chain_executed (result_chain_t *self, const chain_token_t *token);
 void result_chain_greet (result_chain_t *self, uint32_t peer);
 /*  Takes the next ack that is due to `peer`; false: none. */
 bool result_chain_next_ack (result_chain_t *self, uint32_t peer, wire_ack_t *ack);
-/*  Is any ack due to `peer`? */
+/*  Is any ack due to `peer`? Costs nothing: it is asked for each peer each turn. */
 bool result_chain_has_ack (const result_chain_t *self, uint32_t peer);
 
 #endif

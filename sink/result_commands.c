@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <yyjson.h>
 
 #include "common/memory.h"
 #include "common/report.h"
@@ -11,6 +12,8 @@
 #include "sink/part_reader.h"
 
 enum { CHUNKS_MAX = RESULT_ITEMS_MAX / RANKING_CHUNK_ITEMS + 1, NUMBER_BYTES_MAX = 40 };
+
+_Static_assert ((int)RANKING_DIRECT_MAX <= (int)RANKING_CHUNK_ITEMS, "the rest is one ZADD");
 
 struct result_commands {
     char *prefix;
@@ -138,17 +141,30 @@ static void add_ranked (void *arg, const result_item_t *item)
         add_item_stats (ranking, item);
 }
 
-static void add_members (ranking_t *ranking, span_t key, commands_t *commands)
+/*  The members of chunk `i`. */
+static void add_members (ranking_t *ranking, span_t key, uint32_t i, commands_t *commands)
 {
     result_commands_t *self = ranking->maker;
+    uint32_t left = ranking->count - i * RANKING_CHUNK_ITEMS;
+    uint32_t items = left < RANKING_CHUNK_ITEMS ? left : RANKING_CHUNK_ITEMS;
+    size_t end =
+        left <= RANKING_CHUNK_ITEMS ? ranking->members.arguments.size : ranking->starts[i + 1];
+    begin (self, "ZADD", key);
+    command_add_from (&self->command, &ranking->members, ranking->starts[i], end, items * 2);
+    commands_append (commands, &self->command);
+}
+
+/*  All members under a temporary key, which has its TTL from its first member on, and anew with each
+ *  chunk: however slow Redis is, it must not expire half-way. */
+static void add_temporary (ranking_t *ranking, span_t key, commands_t *prepare)
+{
+    commands_append_words (prepare, (const char *const[]){"MULTI", NULL});
+    add_delete (ranking->maker, key, prepare);
     for (uint32_t i = 0; i * RANKING_CHUNK_ITEMS < ranking->count; i++) {
-        uint32_t left = ranking->count - i * RANKING_CHUNK_ITEMS;
-        uint32_t items = left < RANKING_CHUNK_ITEMS ? left : RANKING_CHUNK_ITEMS;
-        size_t end =
-            left <= RANKING_CHUNK_ITEMS ? ranking->members.arguments.size : ranking->starts[i + 1];
-        begin (self, "ZADD", key);
-        command_add_from (&self->command, &ranking->members, ranking->starts[i], end, items * 2);
-        commands_append (commands, &self->command);
+        add_members (ranking, key, i, prepare);
+        add_expiry (ranking->maker, key, TEMPORARY_TTL_MS, prepare);
+        if (i == 0)
+            commands_append_words (prepare, (const char *const[]){"EXEC", NULL});
     }
 }
 
@@ -185,9 +201,7 @@ static void add_ranking (result_commands_t *self, const gather_result_t *result,
         buffer_t name = {0};
         span_t temporary = result_keys_make (&name, &self->style, KEY_HOT_ITEMS_TEMPORARY,
                                              result->tenant, result->scenario, (span_t){0});
-        add_delete (self, temporary, prepare);
-        add_members (&ranking, temporary, prepare);
-        add_expiry (self, temporary, TEMPORARY_TTL_MS, prepare);
+        add_temporary (&ranking, temporary, prepare);
         span_t key = window_key (self, result, KEY_HOT_ITEMS);
         begin (self, "RENAME", temporary);
         command_add (&self->command, key);
@@ -197,7 +211,8 @@ static void add_ranking (result_commands_t *self, const gather_result_t *result,
     } else {
         span_t key = window_key (self, result, KEY_HOT_ITEMS);
         add_delete (self, key, commands);
-        add_members (&ranking, key, commands);
+        if (ranking.count > 0)
+            add_members (&ranking, key, 0, commands);
         if (ranking.count > 0)
             add_expiry (self, key, result->ttl_ms, commands);
     }
@@ -278,18 +293,25 @@ static void add_metrics_fields (result_commands_t *self, const gather_result_t *
     buffer_append (&self->json, "}", 1);
 }
 
-static void add_history (result_commands_t *self, const gather_result_t *result,
-                         commands_t *commands)
+static void add_member (result_commands_t *self, span_t key, const history_member_t *member,
+                        commands_t *commands)
 {
-    span_t key = window_key (self, result, KEY_METRICS_HISTORY);
     begin (self, "ZREMRANGEBYSCORE", key);
-    command_add_int (&self->command, result->window_end_ms);
-    command_add_int (&self->command, result->window_end_ms);
+    command_add_int (&self->command, member->window_end_ms);
+    command_add_int (&self->command, member->window_end_ms);
     commands_append (commands, &self->command);
     begin (self, "ZADD", key);
-    command_add_int (&self->command, result->window_end_ms);
-    command_add (&self->command, (span_t){(const char *)self->json.bytes, self->json.size});
+    command_add_int (&self->command, member->window_end_ms);
+    command_add (&self->command, member->json);
     commands_append (commands, &self->command);
+}
+
+static void add_history (result_commands_t *self, const gather_result_t *result,
+                         const history_member_t *members, uint32_t count, commands_t *commands)
+{
+    span_t key = window_key (self, result, KEY_METRICS_HISTORY);
+    for (uint32_t i = 0; i < count; i++)
+        add_member (self, key, &members[i], commands);
     begin (self, "ZREMRANGEBYRANK", key);
     command_add_int (&self->command, 0);
     command_add_int (&self->command, -(int64_t)result->history_windows - 1);
@@ -313,14 +335,62 @@ static int add_metrics (result_commands_t *self, const gather_result_t *result,
         commands_append (commands, &self->command);
         add_expiry (self, key, result->ttl_ms, commands);
     }
-    add_history (self, result, commands);
+    const history_member_t member = {result->window_end_ms, result_commands_member (self)};
+    add_history (self, result, &member, 1, commands);
     scenario_config_destroy (&config);
     return 0;
+}
+
+/*  The fields of a member as the HSET under way has them: the same texts. False: it is none of ours. */
+static bool add_member_fields (result_commands_t *self, span_t json)
+{
+    yyjson_doc *doc =
+        yyjson_read (json.bytes, json.size, YYJSON_READ_NUMBER_AS_RAW);
+    yyjson_val *root = yyjson_doc_get_root (doc), *name;
+    yyjson_obj_iter fields = yyjson_obj_iter_with (root);
+    bool readable = yyjson_obj_size (root) > 0;
+    while (readable && (name = yyjson_obj_iter_next (&fields))) {
+        yyjson_val *value = yyjson_obj_iter_get_val (name);
+        span_t text = {yyjson_is_raw (value) ? yyjson_get_raw (value) : yyjson_get_str (value),
+                       yyjson_get_len (value)};
+        readable = text.bytes != NULL;
+        command_add (&self->command, (span_t){yyjson_get_str (name), yyjson_get_len (name)});
+        command_add (&self->command, text);
+    }
+    yyjson_doc_free (doc);
+    return readable;
+}
+
+static void add_restored (result_commands_t *self, const gather_result_t *result,
+                          commands_t *commands)
+{
+    span_t key = window_key (self, result, KEY_METRICS);
+    if (result->newest) {
+        begin (self, "HSET", key);
+        if (add_member_fields (self, result->members[result->member_count - 1].json)) {
+            command_t fields = self->command;
+            self->command = (command_t){0};
+            add_delete (self, key, commands);
+            commands_append (commands, &fields);
+            command_free (&fields);
+            add_expiry (self, key, result->ttl_ms, commands);
+        }
+    }
+    add_history (self, result, result->members, result->member_count, commands);
+}
+
+span_t result_commands_member (const result_commands_t *self)
+{
+    return (span_t){(const char *)self->json.bytes, self->json.size};
 }
 
 int result_commands_window (result_commands_t *self, const gather_result_t *result, int64_t now_ms,
                             commands_t *prepare, commands_t *commands)
 {
+    if (result->member_count > 0) {
+        add_restored (self, result, commands);
+        return 0;
+    }
     if (result->kind == RESULT_METRICS)
         return add_metrics (self, result, commands);
     add_ranking (self, result, now_ms, prepare, commands);

@@ -21,7 +21,7 @@
 enum {
     RANKING_DIRECT_MAX = 1000,  /* items; more go through the temporary key */
     RANKING_CHUNK_ITEMS = 1000, /* members of one ZADD */
-    TEMPORARY_TTL_MS = 60000,   /* of a temporary key that a sink left behind */
+    TEMPORARY_TTL_MS = 3600000, /* of a temporary key that a sink left behind */
 };
 
 typedef struct result_commands result_commands_t; /* scratch memory and the style of keys */
@@ -30,10 +30,14 @@ typedef struct result_commands result_commands_t; /* scratch memory and the styl
 result_commands_t *result_commands_new (const char *prefix, bool cluster);
 void result_commands_destroy (result_commands_t **self_p);
 
-/*  Appends what writes a gathered ranking or metrics window; `now_ms` is the wall clock
- * (computed_at). -1: its metrics block cannot be read (nothing is appended). */
+/*  Appends what writes a gathered ranking or metrics window, or members of a history again; `now_ms` is
+ *  the wall clock (computed_at). -1: its metrics block cannot be read (nothing is appended). */
 int result_commands_window (result_commands_t *self, const gather_result_t *result, int64_t now_ms,
                             commands_t *prepare, commands_t *commands);
+
+/*  After result_commands_window of metrics: the member of the history, as JSON; borrowed until the next
+ *  call. */
+span_t result_commands_member (const result_commands_t *self);
 
 /*  Appends what writes a profile: one SET. */
 void result_commands_profile (result_commands_t *self, const result_header_t *header,

@@ -16,14 +16,18 @@ static void append_text (buffer_t *key, const char *text)
 static void append_id (buffer_t *key, span_t id)
 {
     static const char digits[] = "0123456789ABCDEF";
+    size_t plain = 0; /* where bytes begin that stay as they are */
     for (size_t i = 0; i < id.size; i++) {
         unsigned char byte = (unsigned char)id.bytes[i];
+        if (!needs_encoding (byte))
+            continue;
         char encoded[3] = {'%', digits[byte >> 4], digits[byte & 15]};
-        if (needs_encoding (byte))
-            buffer_append (key, encoded, sizeof encoded);
-        else
-            buffer_append (key, &byte, 1);
+        buffer_append (key, id.bytes + plain, i - plain);
+        buffer_append (key, encoded, sizeof encoded);
+        plain = i + 1;
     }
+    if (plain < id.size)
+        buffer_append (key, id.bytes + plain, id.size - plain);
 }
 
 span_t result_keys_make (buffer_t *key, const key_style_t *style, result_key_t kind, span_t tenant,

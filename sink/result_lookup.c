@@ -24,7 +24,7 @@ result_order_t result_lookup_order (const span_t *values, size_t count)
 {
     uint64_t window_end, shards;
     result_order_t order = {0};
-    if (count != 5)
+    if (count != RESULT_ORDER_FIELDS)
         return order;
     order.known = read_number (values[0], 16, &order.lineage) &&
                   read_number (values[1], 10, &order.revision.era) &&

@@ -7,10 +7,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include "common/span.h"
-#include "sink/gather_keys.h"
+#include "sink/result_order.h"
+
+enum { RESULT_ORDER_FIELDS = 5 };
 
 /*  Of the HMGET's values (bytes NULL: nil): lineage, era, revision, window_end, shards. known is
- * false where one is absent or not readable, or there are not five. */
+ * false where one is absent or not readable, or there are not RESULT_ORDER_FIELDS. */
 result_order_t result_lookup_order (const span_t *values, size_t count);
 
 /*  Of a history member (JSON): its order, and whether the window is empty. known is false where it

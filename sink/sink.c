@@ -1,7 +1,6 @@
 /*  sink: see sink.h. */
-#include "sink/sink.h"
+#include "sink/sink_parts.h"
 
-#include <czmq.h>
 #include <poll.h>
 #include <sysexits.h>
 
@@ -10,261 +9,10 @@
 #include "common/endpoint.h"
 #include "common/log.h"
 #include "common/memory.h"
-#include "common/results.h"
-#include "common/status.h"
 #include "common/stop.h"
 #include "common/wire.h"
-#include "sink/ack_peers.h"
-#include "sink/gather.h"
-#include "sink/redis_writer.h"
-#include "sink/result_chain.h"
-#include "sink/result_commands.h"
-#include "sink/result_lookup.h"
-#include "sink/sink_status.h"
 
-/*  What a job of the writer was for. */
-typedef struct {
-    enum { JOB_PROFILE, JOB_WINDOW, JOB_ORDER, JOB_HISTORY } kind;
-    chain_token_t token; /* profile */
-    gather_key_t *key;   /* the others */
-    uint32_t serial;     /* of the lookup */
-} sink_job_t;
-
-struct sink {
-    const sink_options_t *options;
-    uint64_t incarnation, redis_generation;
-    beat_t beat;
-    zsock_t *intake;
-    result_chain_t *chain;
-    gather_t *gather;
-    result_commands_t *commands;
-    redis_writer_t *writer;
-    ack_peers_t *peers;
-    int64_t now_ms, swept_ms;
-    sink_counts_t counts;
-    sink_view_t view; /* for status */
-    status_t *status;
-};
-
-/*  ---- results come ---- */
-
-static void put_profile (sink_t *self, const result_header_t *header,
-                         const result_profile_t *profile, const chain_token_t *token)
-{
-    commands_t commands = {0}, none = {0};
-    sink_job_t *job = memory_new (sizeof *job);
-    job->kind = JOB_PROFILE;
-    job->token = *token;
-    result_commands_profile (self->commands, header, profile, &commands);
-    redis_writer_put (self->writer, &none, &commands, job);
-}
-
-static void take_body (sink_t *self, const wire_results_t *frame, const chain_token_t *token,
-                       span_t body)
-{
-    cursor_t cursor = cursor_of (body.bytes, body.size);
-    result_header_t header;
-    result_profile_t profile;
-    results_read_header (&cursor, &header);
-    bool valid = !cursor.failed;
-    if (valid && header.kind == RESULT_PROFILE) {
-        results_read_profile (&cursor, &profile);
-        valid = cursor_finished (&cursor);
-        if (valid)
-            put_profile (self, &header, &profile, token);
-        else
-            result_chain_executed (self->chain, token);
-    } else if (valid) {
-        span_t content = {(const char *)cursor.at, (size_t)(cursor.end - cursor.at)};
-        valid = gather_put (self->gather, frame, token, &header, content, self->now_ms) == 0;
-    } else {
-        result_chain_executed (self->chain, token);
-    }
-    self->counts.unreadable += !valid;
-    if (!valid)
-        log_error ("a result cannot be read and is passed over", F_INT ("stage", frame->stage),
-                   F_INT ("shard", token->shard), F_INT ("sequence", token->last));
-}
-
-static void take_result (sink_t *self, uint32_t peer, const wire_results_t *frame,
-                         const wire_result_t *result)
-{
-    chain_token_t token;
-    span_t body;
-    chain_verdict_t verdict =
-        result_chain_take (self->chain, peer, frame, result, self->now_ms, &token, &body);
-    self->counts.results[verdict]++;
-    switch (verdict) {
-    case CHAIN_ACCEPT:
-        take_body (self, frame, &token, body);
-        break;
-    case CHAIN_GAP:
-    case CHAIN_FULL:
-        log_info ("results are missing and asked for again", F_INT ("stage", frame->stage),
-                  F_INT ("shard", result->shard), F_INT ("sequence", result->sequence));
-        break;
-    case CHAIN_BAD:
-        log_error ("chunks of a result do not fit: passed over", F_INT ("stage", frame->stage),
-                   F_INT ("shard", result->shard), F_INT ("sequence", result->sequence));
-        break;
-    case CHAIN_OLD_EPOCH:
-        log_info ("a result of a former owner is refused", F_INT ("stage", frame->stage),
-                  F_INT ("shard", result->shard), F_INT ("epoch", result->epoch));
-        break;
-    case CHAIN_PART:
-    case CHAIN_REPEAT:
-    case CHAIN_OTHER_SINK:
-        break;
-    }
-}
-
-static void take_frame (sink_t *self, const void *bytes, size_t size)
-{
-    cursor_t cursor = cursor_of (bytes, size);
-    wire_header_t header;
-    wire_results_t frame = {0};
-    bool valid = wire_read_header (&cursor, &header) && header.kind == WIRE_RESULTS;
-    if (valid)
-        wire_read_results (&cursor, &frame);
-    valid = valid && !cursor.failed && frame.shards_total > 0;
-    int peer = valid ? ack_peers_heard (self->peers, &header, &frame, self->now_ms) : -1;
-    if (peer < 0) {
-        log_warning ("a frame is refused", F_INT ("bytes", size),
-                     F_STR ("reason", valid ? "its sender cannot be answered" : "not readable"));
-        return;
-    }
-    for (uint32_t i = 0; i < frame.result_count; i++) {
-        wire_result_t result;
-        wire_read_result (&cursor, &result);
-        if (cursor.failed || result.shard >= frame.shards_total) {
-            log_warning ("the rest of a frame is refused", F_INT ("bytes", size),
-                         F_STR ("reason", "not readable"));
-            return;
-        }
-        take_result (self, (uint32_t)peer, &frame, &result);
-    }
-}
-
-static void take_frames (sink_t *self)
-{
-    void *socket = zsock_resolve (self->intake);
-    for (int i = 0; i < SINK_FRAMES_A_TURN && redis_writer_has_room (self->writer); i++) {
-        zmq_msg_t message;
-        zmq_msg_init (&message);
-        bool got = zmq_msg_recv (&message, socket, ZMQ_DONTWAIT) >= 0;
-        if (got)
-            take_frame (self, zmq_msg_data (&message), zmq_msg_size (&message));
-        zmq_msg_close (&message);
-        if (!got)
-            return;
-    }
-}
-
-/*  ---- what Redis says ---- */
-
-static void learn_history (const sink_job_t *job, const span_t *members, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        bool empty;
-        result_order_t order = result_lookup_member (members[i], &empty);
-        if (order.known)
-            gather_learn_window (job->key, job->serial, &order, empty);
-    }
-}
-
-static void finish_window (sink_t *self, const sink_job_t *job, outcome_t outcome)
-{
-    if (outcome != OUTCOME_OK)
-        log_error ("a result cannot be written: is its key of another type? Delete it",
-                   F_SPAN ("key", result_commands_key_name (self->commands, job->key)),
-                   F_INT ("retry_ms", GATHER_RETRY_MS));
-    bool ranking = job->key->kind == RESULT_RANKING;
-    (ranking ? self->counts.rankings : self->counts.metrics)[outcome != OUTCOME_OK]++;
-    gather_done (self->gather, job->key, outcome, self->now_ms);
-}
-
-static void on_done (void *arg, void *tag, outcome_t outcome, const span_t *values, size_t count)
-{
-    sink_t *self = arg;
-    sink_job_t *job = tag;
-    if (outcome == OUTCOME_RETRY) { /* the writer ends: what is not acked is sent again */
-        free (job);
-        return;
-    }
-    switch (job->kind) {
-    case JOB_PROFILE:
-        self->counts.profiles[outcome != OUTCOME_OK]++;
-        result_chain_executed (self->chain, &job->token);
-        break;
-    case JOB_WINDOW:
-        finish_window (self, job, outcome);
-        break;
-    case JOB_ORDER: {
-        result_order_t order = result_lookup_order (values, count);
-        gather_learn_order (job->key, job->serial, &order);
-        if (job->key->kind == RESULT_RANKING)
-            gather_learned (self->gather, job->key, job->serial);
-        break;
-    }
-    case JOB_HISTORY:
-        learn_history (job, values, count);
-        gather_learned (self->gather, job->key, job->serial);
-        break;
-    }
-    free (job);
-}
-
-/*  ---- results go ---- */
-
-static void ask (sink_t *self, gather_key_t *key)
-{
-    for (int i = 0; i < (key->kind == RESULT_METRICS ? 2 : 1); i++) {
-        commands_t commands = {0};
-        sink_job_t *job = memory_new (sizeof *job);
-        job->kind = i == 0 ? JOB_ORDER : JOB_HISTORY;
-        job->key = key;
-        job->serial = key->lookup_serial;
-        if (i == 0)
-            result_commands_lookup_order (self->commands, key, &commands);
-        else
-            result_commands_lookup_history (self->commands, key, &commands);
-        redis_writer_ask (self->writer, &commands, job);
-    }
-}
-
-static void put_windows (sink_t *self)
-{
-    gather_result_t result;
-    chain_token_t token;
-    for (gather_key_t *key;
-         redis_writer_has_room (self->writer) && (key = gather_next_lookup (self->gather));)
-        ask (self, key);
-    while (redis_writer_has_room (self->writer) &&
-           gather_next (self->gather, self->now_ms, &result)) {
-        commands_t prepare = {0}, commands = {0};
-        int made =
-            result_commands_window (self->commands, &result, clock_wall_ms (), &prepare, &commands);
-        CHECK (made == 0); /* gather_put read its metrics block */
-        sink_job_t *job = memory_new (sizeof *job);
-        job->kind = JOB_WINDOW;
-        self->counts.incomplete += !result.complete;
-        job->key = result.key;
-        redis_writer_put (self->writer, &prepare, &commands, job);
-    }
-    while (gather_take_done (self->gather, &token))
-        result_chain_executed (self->chain, &token);
-}
-
-static void follow_redis (sink_t *self)
-{
-    uint64_t generation = redis_writer_generation (self->writer);
-    if (generation == self->redis_generation)
-        return;
-    if (self->redis_generation)
-        gather_forget (self->gather, self->now_ms);
-    self->redis_generation = generation;
-    ack_peers_tell_all (self->peers);
-}
+/*  ---- the loop ---- */
 
 static void wait_for_work (sink_t *self, bool take)
 {
@@ -273,44 +21,69 @@ static void wait_for_work (sink_t *self, bool take)
         (short)((wanted & POLLIN ? ZMQ_POLLIN : 0) | (wanted & POLLOUT ? ZMQ_POLLOUT : 0));
     zmq_pollitem_t items[] = {
         {NULL, redis_writer_fd (self->writer), events, 0},
-        {zsock_resolve (self->intake), 0, ZMQ_POLLIN, 0},
+        {self->intake ? zsock_resolve (self->intake) : NULL, 0, ZMQ_POLLIN, 0},
     };
     bool connected = items[0].fd >= 0;
-    take = take && redis_writer_has_room (self->writer);
+    take = take && sink_may_take (self);
     zmq_poll (items + !connected, connected + take, SINK_TURN_MS);
+}
+
+static void reload (sink_t *self)
+{
+    const sink_options_t *options = self->options;
+    if (!stop_take_reload ())
+        return;
+    if (options->reload (options->reload_arg)) {
+        log_info ("the URL of redis was read again", F_STR ("redis", options->redis->place));
+        redis_writer_url_changed (self->writer, self->now_ms);
+    } else {
+        log_info ("SIGHUP: there is nothing to read again, or it is as it was");
+    }
 }
 
 static void turn (sink_t *self, bool take)
 {
     self->now_ms = clock_ms ();
     if (take)
-        take_frames (self);
+        sink_take_frames (self);
     redis_writer_work (self->writer, self->now_ms);
-    follow_redis (self);
-    put_windows (self);
+    sink_put_windows (self);
     redis_writer_work (self->writer, self->now_ms);
     ack_peers_send (self->peers, self->chain, self->redis_generation);
+    reload (self);
     status_turn (self->status, self->now_ms);
     beat_tick (&self->beat, self->now_ms);
     /* While nothing is taken nobody can be heard: silence then means nothing. */
-    if (take && redis_writer_has_room (self->writer) && self->now_ms - self->swept_ms > 1000) {
+    if (!sink_may_take (self))
+        self->swept_ms = self->now_ms;
+    if (sink_has_room_for_profiles (self))
+        self->roomy_ms = self->now_ms;
+    if (take && self->now_ms - self->swept_ms > SINK_SWEEP_MS) {
         ack_peers_forget (self->peers, self->now_ms);
         self->swept_ms = self->now_ms;
     }
 }
 
-void sink_run (sink_t *self)
+int sink_run (sink_t *self)
 {
     beat_say (&self->beat, "ready");
     while (!stop_requested ()) {
         wait_for_work (self, true);
         turn (self, true);
+        if (redis_writer_state (self->writer) == WRITER_SUPERSEDED) {
+            log_error ("this sink has been superseded and ends",
+                       F_STR ("reason", redis_writer_error (self->writer)));
+            return EX_TEMPFAIL;
+        }
     }
+    return EX_OK;
 }
 
 void sink_drain (sink_t *self)
 {
     int64_t deadline_ms = clock_ms () + SINK_DRAIN_MS;
+    if (redis_writer_state (self->writer) == WRITER_SUPERSEDED)
+        return;
     turn (self, false);
     while (!redis_writer_idle (self->writer) && clock_ms () < deadline_ms) {
         wait_for_work (self, false);
@@ -320,6 +93,51 @@ void sink_drain (sink_t *self)
 }
 
 /*  ---- life ---- */
+
+/*  An absent Redis is waited for as long as told; so is one that refuses us, for somebody may mend that;
+ *  another sink of our name SINK_RIVAL_MS at least: it may just be ending. */
+static int64_t patience_ms (writer_state_t state, int64_t waits_ms)
+{
+    return state == WRITER_RIVAL && waits_ms < SINK_RIVAL_MS ? SINK_RIVAL_MS : waits_ms;
+}
+
+static int explain (const sink_t *self, char *error, size_t error_size)
+{
+    writer_state_t state = redis_writer_state (self->writer);
+    const char *what = state == WRITER_REFUSED ? "refuses this connection"
+                       : state == WRITER_RIVAL ? "is taken"
+                                               : "cannot be reached";
+    snprintf (error, error_size, "redis at %s %s: %s", self->options->redis->place, what,
+              redis_writer_error (self->writer));
+    if (state == WRITER_RIVAL)
+        return EX_TEMPFAIL;
+    return state == WRITER_REFUSED && self->options->redis_wait_ms == 0 ? EX_CONFIG
+                                                                         : EX_UNAVAILABLE;
+}
+
+/*  Waits until Redis can be written. EX_OK, or the exit code with a sentence in error. */
+static int wait_for_redis (sink_t *self, char *error, size_t error_size)
+{
+    int64_t began_ms = clock_ms ();
+    while (!stop_requested ()) {
+        self->now_ms = clock_ms ();
+        redis_writer_work (self->writer, self->now_ms);
+        writer_state_t state = redis_writer_state (self->writer);
+        if (state == WRITER_READY)
+            return EX_OK;
+        bool between = redis_writer_failing (self->writer) && redis_writer_off (self->writer);
+        if (between &&
+            self->now_ms - began_ms >= patience_ms (state, self->options->redis_wait_ms))
+            return explain (self, error, error_size);
+        reload (self);
+        beat_tick (&self->beat, self->now_ms);
+        status_turn (self->status, self->now_ms);
+        wait_for_work (self, false);
+    }
+    snprintf (error, error_size, "told to stop before redis at %s could be written",
+              self->options->redis->place);
+    return EX_TEMPFAIL;
+}
 
 static int listen_on (sink_t *self, char *error, size_t error_size)
 {
@@ -336,42 +154,52 @@ static int listen_on (sink_t *self, char *error, size_t error_size)
     return 0;
 }
 
+static bool reload_url (void *arg)
+{
+    const sink_options_t *options = ((sink_t *)arg)->options;
+    return options->reload (options->reload_arg) || options->can_reload;
+}
+
+static redis_writer_t *make_writer (sink_t *self)
+{
+    const sink_options_t *options = self->options;
+    const redis_writer_options_t writer = {.url = options->redis,
+                                           .name = options->name,
+                                           .key_prefix = options->key_prefix,
+                                           .cluster_keys = options->cluster_keys,
+                                           .life = (uint64_t)clock_wall_ms (),
+                                           .timeout_ms = options->redis_timeout_ms,
+                                           .done = sink_on_done,
+                                           .reload = reload_url,
+                                           .arg = self};
+    return redis_writer_new (&writer);
+}
+
 sink_t *sink_new (const sink_options_t *options, char *error, size_t error_size, int *code)
 {
     sink_t *self = memory_new (sizeof *self);
     self->options = options;
     self->beat = options->beat;
-    self->incarnation = (uint64_t)clock_wall_ms ();
-    self->chain = result_chain_new (self->incarnation);
-    self->gather = gather_new (options->gather_timeout_ms);
+    self->gather = gather_new (options->gather_timeout_ms, GATHER_HISTORY_BYTES_MAX);
     self->commands = result_commands_new (options->key_prefix, options->cluster_keys);
-    self->peers = ack_peers_new (options->name, self->incarnation);
-    const redis_writer_options_t writer = {.url = &options->redis,
-                                           .name = options->name,
-                                           .key_prefix = options->key_prefix,
-                                           .timeout_ms = options->redis_timeout_ms,
-                                           .done = on_done,
-                                           .arg = self};
-    self->writer = redis_writer_new (&writer);
-    self->view = (sink_view_t){&self->counts, self->writer, self->gather, &options->redis};
+    self->writer = make_writer (self);
+    self->view = (sink_view_t){&self->counts, self->writer, self->gather, options->redis};
     const status_source_t told = {&self->view, sink_tell_readiness, sink_tell_metrics};
     *code = EX_UNAVAILABLE;
     const status_process_t process = {"sink", options->name, options->name_given, NULL};
     if (status_open (options->status, &process, &told, &self->status, error, error_size) != 0)
         goto failed;
-    outcome_t started = redis_writer_start (self->writer, options->redis_wait_ms);
-    if (started != OUTCOME_OK) {
-        snprintf (error, error_size,
-                  started == OUTCOME_ERROR ? "redis at %s:%d refuses this connection: %s"
-                                           : "redis at %s:%d cannot be reached: %s",
-                  options->redis.host, options->redis.port, redis_writer_error (self->writer));
-        *code = started == OUTCOME_ERROR ? EX_CONFIG : EX_UNAVAILABLE;
+    *code = wait_for_redis (self, error, error_size);
+    if (*code != EX_OK)
         goto failed;
-    }
+    /* Only now is it known that no life of this sink had a greater number. */
+    self->incarnation = redis_writer_life (self->writer);
+    self->chain = result_chain_new (self->incarnation);
+    self->peers = ack_peers_new (options->name, self->incarnation);
+    *code = EX_UNAVAILABLE;
     if (listen_on (self, error, error_size) != 0)
         goto failed;
     self->now_ms = clock_ms ();
-    follow_redis (self);
     return self;
 failed:
     sink_destroy (&self);
@@ -390,6 +218,8 @@ void sink_destroy (sink_t **self_p)
     gather_destroy (&self->gather);
     result_commands_destroy (&self->commands);
     result_chain_destroy (&self->chain);
+    commands_free (&self->prepare);
+    commands_free (&self->write);
     free (self);
     *self_p = NULL;
 }

@@ -1,5 +1,10 @@
 #include "sink/sink_status.h"
 
+static bool is_writable (const redis_writer_t *writer)
+{
+    return redis_writer_state (writer) == WRITER_READY && !redis_writer_failing (writer);
+}
+
 void sink_tell_readiness (void *arg, readiness_t *readiness, int64_t now_ms)
 {
     const sink_view_t *view = arg;
@@ -7,12 +12,12 @@ void sink_tell_readiness (void *arg, readiness_t *readiness, int64_t now_ms)
     size_t jobs, bytes;
     (void)now_ms;
     redis_writer_waiting (writer, &jobs, &bytes);
-    if (redis_writer_connected (writer) && !redis_writer_failing (writer))
-        readiness_say (readiness, true, "redis", "connected to %s:%d, %zu writes wait",
-                       view->redis->host, view->redis->port, jobs);
+    if (is_writable (writer))
+        readiness_say (readiness, true, "redis", "connected to %s, %zu writes wait",
+                       view->redis->place, jobs);
     else
-        readiness_say (readiness, false, "redis", "%s:%d cannot be written: %s; %zu writes wait",
-                       view->redis->host, view->redis->port, redis_writer_error (writer), jobs);
+        readiness_say (readiness, false, "redis", "%s cannot be written: %s; %zu writes wait",
+                       view->redis->place, redis_writer_error (writer), jobs);
 }
 
 static void put_pair (counters_t *counters, const char *name, const char *kind,
@@ -50,6 +55,7 @@ void sink_tell_metrics (void *arg, counters_t *counters, int64_t now_ms)
     (void)now_ms;
     put_results (view->counts, counters);
     redis_writer_waiting (view->writer, &jobs, &bytes);
+    const gather_history_count_t history = gather_history_count (view->gather);
     const struct {
         counters_type_t type;
         const char *name, *help;
@@ -63,11 +69,23 @@ void sink_tell_metrics (void *arg, counters_t *counters, int64_t now_ms)
         {COUNTERS_COUNTER, "hotpath_results_lesser_total",
          "Results not written since Redis has a greater one.",
          (double)gather_lesser_count (view->gather)},
+        {COUNTERS_COUNTER, "hotpath_gathers_given_up_total",
+         "Windows given up before they were written: their parts had no room in memory.",
+         (double)gather_given_up_count (view->gather)},
         {COUNTERS_COUNTER, "hotpath_redis_retries_total",
          "Times that the connection to Redis failed or was refused and was tried again.",
          (double)redis_writer_retries (view->writer)},
+        {COUNTERS_COUNTER, "hotpath_history_restored_total",
+         "Members of metrics histories written again since Redis had lost them.",
+         (double)history.restored},
+        {COUNTERS_COUNTER, "hotpath_history_forgotten_total",
+         "Members of metrics histories that could not be written again: there was no memory for them.",
+         (double)history.forgotten},
+        {COUNTERS_GAUGE, "hotpath_history_bytes",
+         "Bytes of the members of metrics histories that are kept to be written again.",
+         (double)history.bytes},
         {COUNTERS_GAUGE, "hotpath_redis_connected", "Whether Redis takes commands.",
-         redis_writer_connected (view->writer) && !redis_writer_failing (view->writer)},
+         is_writable (view->writer)},
         {COUNTERS_GAUGE, "hotpath_redis_writes_waiting", "Writes that Redis has not executed yet.",
          (double)jobs},
         {COUNTERS_GAUGE, "hotpath_redis_waiting_bytes", "Bytes of the writes that wait.",

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from support import kafka_tools, maker, oracle, redis_check, servers
+from support import kafka_tools, maker, oracle, redis_check, servers, sink_bench
 
 ROOT = Path(__file__).resolve().parents[2]
 HOTPATH = Path(os.environ.get("HOTPATH_TEST_BIN") or ROOT / "build" / "bin") / "hotpath"
@@ -87,6 +87,7 @@ class Pipeline:
         self.folder = folder
         self.redis = redis
         self.client = redis.client()
+        self.with_url = True        # False: a test says otherwise where Redis is
         self.state = folder / "state"
         self.scenarios_dir = folder / "scenarios"
         self.dead_letters = folder / "dead-letters.jsonl"
@@ -96,7 +97,9 @@ class Pipeline:
         maker.write_scenarios(self.scenarios_dir, documents)
 
     def arguments(self, *more):
-        own = ["run", "--redis", self.redis.url, "--state", self.state]
+        own = ["run", "--state", self.state]
+        if self.with_url:
+            own += ["--redis", self.redis.url]
         if "--mongodb-url" not in more and "--scenarios-dir" not in more:
             own += ["--scenarios-dir", self.scenarios_dir]
         if "--file" in more and "--dead-letters" not in more:
@@ -134,6 +137,15 @@ class Pipeline:
                 if not key.startswith(b"item:stats:")}
 
 
+def pytest_collection_modifyitems(config, items):
+    """Long forms are asked for."""
+    if os.environ.get("HOTPATH_TEST_LONG"):
+        return
+    long = [item for item in items if item.get_closest_marker("long")]
+    config.hook.pytest_deselected(items=long)
+    items[:] = [item for item in items if item not in long]
+
+
 @pytest.fixture(scope="session", autouse=True)
 def executable():
     if not HOTPATH.exists():
@@ -144,6 +156,14 @@ def executable():
 def redis():
     with servers.Redis() as server:
         yield server
+
+
+@pytest.fixture
+def make(tmp_path, redis):
+    """Makes sinks on this Redis and workers for them: support/sink_bench.py."""
+    bench = sink_bench.Bench(tmp_path, redis)
+    yield bench
+    assert not any(bench.close())
 
 
 @pytest.fixture(scope="session")

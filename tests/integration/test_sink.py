@@ -2,173 +2,18 @@
 in between; a shard that is missing delays a result, not for ever; a Redis that is away, full or
 empty again loses nothing; what is acknowledged is in Redis.
 
-Drives build/bin/hotpath-sink as a worker would (common/wire.h, common/results.h), against a real Redis.
+Drives build/bin/hotpath-sink as workers would (support/sink_bench.py), against a real Redis.
 """
 
 import json
 import os
-import signal
 import subprocess
 import time
-from pathlib import Path
 
-import msgpack
-import pytest
 import zmq
-
-from support.servers import ROOT, free_port, wait_until
-
-SINK = str(Path(os.environ.get("HOTPATH_TEST_BIN") or ROOT / "build" / "bin") / "hotpath-sink")
-VERSION, RESULTS, ACKS = 1, 4, 5
-SCORER, PROFILER, METRICS = 0, 1, 2
-RANKING, METRICS_PART, PROFILE = 1, 2, 3
-SHARDS = 2
-MINUTE = 60000
-CONFIG = json.dumps({"metrics": {"window_size_seconds": 60, "history_windows": 5,
-                                 "metrics_to_calculate": ["ctr"]}})
-
-
-class Sink:
-    """One sink process over a Redis, on ipc endpoints in a folder."""
-
-    def __init__(self, folder, redis, *arguments):
-        self.folder, self.redis, self.arguments = folder, redis, arguments
-        self.endpoint = f"ipc://{folder}/sink"
-        self.process = None
-
-    def start(self):
-        self.log = open(self.folder / "sink.log", "ab")
-        self.process = subprocess.Popen(
-            [SINK, "--listen", self.endpoint, "--name", "s0", "--redis", self.redis.url,
-             *self.arguments], stderr=self.log)
-        return self
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
-        self.log.close()
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(20)
-        self.log.close()
-        return code
-
-
-class Worker:
-    """A worker of one stage that owns all shards; numbers its results as the sink's life asks."""
-
-    def __init__(self, context, folder, sink, stage, lineage=0xabc, epoch=7):
-        self.stage, self.lineage, self.epoch = stage, lineage, epoch
-        self.answers_endpoint = f"ipc://{folder}/answers-{stage}-{lineage}-{epoch}"
-        self.answers = context.socket(zmq.PULL)
-        self.answers.bind(self.answers_endpoint)
-        self.push = context.socket(zmq.PUSH)
-        self.push.setsockopt(zmq.LINGER, 0)
-        self.push.connect(sink.endpoint)
-        self.incarnation = 0      # of the sink
-        self.generations = []     # of Redis, as told
-        self.sequence = {}
-        self.acks = {}
-
-    def frame(self, results):
-        values = [VERSION, RESULTS, f"worker-{self.stage}", 1, self.answers_endpoint, self.lineage,
-                  self.stage, 0, SHARDS, self.incarnation, len(results)]
-        for shard, sequence, chunk, count, body in results:
-            values += [shard, self.epoch, sequence, chunk, count, body]
-        return b"".join(msgpack.packb(value) for value in values)
-
-    def greet(self):
-        """Greets until the sink answers; a new life of it begins all sequences at 1."""
-        def answered():
-            self.push.send(self.frame([]))
-            return self.poll(200)
-        wait_until(answered, 20, "the sink answers a greeting")
-
-    def poll(self, timeout_ms=50):
-        """Reads the acks that are there; true if there was one."""
-        heard = False
-        while self.answers.poll(timeout_ms if not heard else 0):
-            heard = True
-            unpacker = msgpack.Unpacker()
-            unpacker.feed(self.answers.recv())
-            version, kind, _, incarnation, index, generation, count = (
-                unpacker.unpack() for _ in range(7))
-            assert (version, kind, index) == (VERSION, ACKS, 0)
-            if incarnation > self.incarnation:
-                self.incarnation, self.sequence, self.acks = incarnation, {}, {}
-            if not self.generations or self.generations[-1] != generation:
-                self.generations.append(generation)
-            for _ in range(count):
-                shard, epoch, executed, expected, gap = (unpacker.unpack() for _ in range(5))
-                if epoch == self.epoch:
-                    self.acks[shard] = (executed, expected, gap)
-        return heard
-
-    def send(self, shard, body, chunk_bytes=1 << 20):
-        chunks = [body[i:i + chunk_bytes] for i in range(0, len(body), chunk_bytes)]
-        results = []
-        for i, chunk in enumerate(chunks):
-            self.sequence[shard] = self.sequence.get(shard, 0) + 1
-            results.append((shard, self.sequence[shard], i, len(chunks), chunk))
-        self.push.send(self.frame(results))
-
-    def wait_executed(self, seconds=10):
-        def executed():
-            self.poll()
-            return all(self.acks.get(shard, (0,))[0] == sent for shard, sent in self.sequence.items())
-        wait_until(executed, seconds, f"all acknowledged: {self.sequence}, {self.acks}")
-
-
-def header(kind, window, revision=1, tenant="t", scenario="s", exact=True):
-    return msgpack.packb([kind, tenant, scenario, 1, revision, (window - 1) * MINUTE, window * MINUTE,
-                          exact, 3600000])
-
-
-def ranking(window, items, revision=1, **ids):
-    body = header(RANKING, window, revision, **ids) + msgpack.packb([10000, False, len(items)])
-    return body + b"".join(msgpack.packb([item, float(score)]) for item, score in items)
-
-
-def metrics(window, impressions, clicks, revision=1):
-    actions = [value for name, count in (("click", clicks), ("impression", impressions)) if count
-               for value in (name, count)]
-    return header(METRICS_PART, window, revision) + msgpack.packb(
-        [CONFIG, impressions + clicks, actions, 0, 0, 0, 0, None, None])
-
-
-def profile(user, text):
-    return header(PROFILE, 0) + msgpack.packb([user, text])
-
-
-@pytest.fixture
-def context():
-    with zmq.Context() as made:
-        yield made
-        made.destroy(linger=0)
-
-
-@pytest.fixture
-def make(tmp_path, context, redis):
-    """Starts a sink (with further arguments) and makes workers for it."""
-    sinks = []
-
-    class Bench:
-        client = redis.client(decode_responses=True)
-
-        def sink(self, *arguments):
-            sinks.append(Sink(tmp_path, redis, *arguments).start())
-            return sinks[-1]
-
-        def worker(self, sink, stage, **options):
-            worker = Worker(context, tmp_path, sink, stage, **options)
-            worker.greet()
-            return worker
-
-    yield Bench()
-    for sink in sinks:
-        if sink.process.poll() is None:
-            assert sink.stop() == 0
+from support.servers import free_port, wait_until
+from support.sink_bench import (METRICS, PROFILER, RANKING, SCORER, SHARDS, SINK, header, metrics,
+                                profile, ranking)
 
 
 def test_each_kind_of_result_is_written_and_acknowledged(make):
@@ -238,6 +83,26 @@ def test_a_killed_sink_keeps_the_newer_of_two_windows(make):
     assert len(scorer.generations) == 1     # the same Redis: nobody need send all
 
 
+def test_a_part_sent_once_more_is_not_waited_with(make):
+    """Killed when Redis had a window and one of its shards had not been told: the next life gets that
+    shard's part alone, and does not wait --gather-timeout for the others."""
+    sink = make.sink()
+    stage = make.worker(sink, METRICS)
+    for window in (10, 11):
+        for shard in range(SHARDS):
+            stage.send(shard, metrics(window, 4, shard))
+    stage.wait_executed()
+    sink.kill()
+    sink.start()
+    stage.greet_anew()
+    stage.send(0, metrics(10, 4, 0))
+    for shard in range(SHARDS):
+        stage.send(shard, metrics(11, 4, shard))
+    stage.wait_executed(10)
+    members = make.client.zrange("rec:metrics:t:s:history", 0, -1)
+    assert [json.loads(member)["complete"] for member in members] == [1, 1]
+
+
 def test_a_missing_shard_delays_a_result_not_for_ever(make):
     scorer = make.worker(make.sink("--gather-timeout", "500ms"), SCORER)
     scorer.send(0, ranking(10, [("a", 5)]))
@@ -285,8 +150,8 @@ def test_redis_away_and_back_loses_nothing(make, redis):
     redis.stop()
     for shard in range(SHARDS):
         scorer.send(shard, ranking(11, [(f"second-{shard}", 1)]))
-    for i in range(1000):
-        profiler.send(i % SHARDS, profile(f"u{i}", str(i)))
+    for shard in range(SHARDS):
+        profiler.send_many(shard, [profile(f"u{i}", str(i)) for i in range(shard, 1000, SHARDS)])
     profiler.poll(500)
     assert all(ack[0] == 0 for ack in profiler.acks.values())
     redis.start()
@@ -305,8 +170,12 @@ def test_an_emptied_redis_is_noticed_and_filled_again(make):
         scorer.send(shard, ranking(10, [(f"a-{shard}", 1)]))
     scorer.wait_executed()
     make.client.flushall()
-    wait_until(lambda: make.client.exists("hot:items:t:s"), 5, "what the sink holds is there again")
     wait_until(lambda: scorer.poll() or len(scorer.generations) == 2, 5, "the generation is told")
+    time.sleep(0.5)
+    assert not make.client.exists("hot:items:t:s")      # perhaps its scenario has ended
+    scorer.send(0, ranking(10, [("a-0", 1)]))           # a worker says that it has not
+    scorer.wait_executed()
+    assert make.client.zcard("hot:items:t:s") == 2
 
 
 def test_a_full_redis_is_waited_for(make):

@@ -15,7 +15,7 @@
 #include "common/buffer.h"
 #include "sink/gather.h"
 
-enum { SHARDS = 3, TIMEOUT_MS = 30000, MINUTE = 60000 };
+enum { SHARDS = 3, TIMEOUT_MS = 30000, MINUTE = 60000, HISTORY_BYTES_MAX = 1 << 20 };
 
 typedef struct {
     gather_t *gather;
@@ -26,6 +26,7 @@ typedef struct {
     result_order_t order;
     result_order_t windows[8];
     uint32_t window_count;
+    uint64_t epoch; /* of the parts */
     gather_key_t *key;
     uint64_t done; /* tokens that are done */
 } bench_t;
@@ -33,7 +34,7 @@ typedef struct {
 static void begin (bench_t *bench, result_kind_t kind)
 {
     *bench =
-        (bench_t){.gather = gather_new (TIMEOUT_MS), .kind = kind, .lineage = 1, .answer = true};
+        (bench_t){.gather = gather_new (TIMEOUT_MS, HISTORY_BYTES_MAX), .kind = kind, .lineage = 1, .answer = true, .epoch = 1};
 }
 
 static void end (bench_t *bench)
@@ -67,7 +68,7 @@ static int put (bench_t *bench, uint32_t shard, uint64_t revision, int64_t windo
     wire_results_t frame = {.lineage = bench->lineage, .shards_total = SHARDS};
     chain_token_t token = {.lineage = bench->lineage,
                            .shard = shard,
-                           .epoch = 1,
+                           .epoch = bench->epoch,
                            .first = ++bench->sequence,
                            .last = bench->sequence};
     result_header_t header = {.kind = bench->kind,
@@ -96,7 +97,8 @@ static void answer_lookups (bench_t *bench)
     for (gather_key_t *key; bench->answer && (key = gather_next_lookup (bench->gather));) {
         gather_learn_order (key, key->lookup_serial, &bench->order);
         for (uint32_t i = 0; i < bench->window_count; i++)
-            gather_learn_window (key, key->lookup_serial, &bench->windows[i], false);
+            gather_learn_window (key, key->lookup_serial, &bench->windows[i], false,
+                                 span_of ("there"));
         gather_learned (bench->gather, key, key->lookup_serial);
     }
 }
@@ -104,12 +106,26 @@ static void answer_lookups (bench_t *bench)
 /*  What is published next, as "window:revision shards/complete[ history only]"; "-": nothing. */
 static const char *next (bench_t *bench)
 {
-    static char text[64];
+    static char text[256];
     gather_result_t result;
     answer_lookups (bench);
     if (!gather_next (bench->gather, bench->now_ms, &result))
         return "-";
     bench->key = result.key;
+    if (result.member_count > 0) {
+        size_t at = (size_t)snprintf (text, sizeof text, "again");
+        for (uint32_t i = 0; i < result.member_count; i++)
+            at += (size_t)snprintf (text + at, sizeof text - at, " %d:%.*s",
+                                    (int)(result.members[i].window_end_ms / MINUTE),
+                                    (int)result.members[i].json.size, result.members[i].json.bytes);
+        snprintf (text + at, sizeof text - at, "%s", result.newest ? " newest" : "");
+        return text;
+    }
+    if (bench->kind == RESULT_METRICS) {
+        char member[16];
+        snprintf (member, sizeof member, "m%d", (int)(result.window_end_ms / MINUTE));
+        gather_keep_member (bench->gather, result.key, result.window_end_ms, span_of (member));
+    }
     snprintf (text, sizeof text, "%d:%d %u/%d%s", (int)(result.window_end_ms / MINUTE),
               (int)result.revision.number, result.shards, result.complete,
               result.newest ? "" : " history");
@@ -404,8 +420,147 @@ static void publishes_again_when_redis_lost_it (void **state)
     begin (&bench, RESULT_RANKING);
     put_all (&bench, 1, 10, 1);
     expect_published (&bench, "10:1 3/1");
-    gather_forget (bench.gather, bench.now_ms);
+    gather_lost (bench.gather, bench.now_ms);
+    expect_published (&bench, "-"); /* of a scenario that ended nobody sends anything */
+    put (&bench, 1, 1, 10, 1);
     expect_published (&bench, "10:1 3/1");
+    put (&bench, 0, 1, 11, 1); /* one shard's is there already when it is lost */
+    expect_published (&bench, "-");
+    gather_lost (bench.gather, bench.now_ms);
+    expect_published (&bench, "10:1 3/1");
+    put (&bench, 1, 1, 11, 1);
+    put (&bench, 2, 1, 11, 1);
+    expect_published (&bench, "11:1 3/1");
+    end (&bench);
+}
+
+static void put_windows (bench_t *bench, int64_t from, int64_t to)
+{
+    char expected[32];
+    for (int64_t window = from; window <= to; window++) {
+        put_all (bench, 1, window, 1);
+        snprintf (expected, sizeof expected, "%d:1 3/1", (int)window);
+        expect_published (bench, expected);
+    }
+    expect_published (bench, "-");
+}
+
+/*  history_windows is 4. */
+static void a_history_that_redis_lost_is_written_again (void **state)
+{
+    (void)state;
+    bench_t bench;
+    begin (&bench, RESULT_METRICS);
+    put_windows (&bench, 10, 15);
+    gather_lost (bench.gather, bench.now_ms);
+    expect_published (&bench, "-");
+    put (&bench, 0, 1, 15, 1); /* the newest once more: it lives */
+    expect_published (&bench, "again 12:m12 13:m13 14:m14 15:m15 newest");
+    expect_published (&bench, "15:1 3/1");
+    expect_published (&bench, "-");
+    assert_int_equal (gather_history_count (bench.gather).restored, 4);
+
+    /* An older dump: it has 12 and 13, and what it has of 13 is another's. */
+    gather_lost (bench.gather, bench.now_ms);
+    bench.windows[0] = (result_order_t){true, 1, {1, 1}, 12 * MINUTE, 3};
+    bench.windows[1] = (result_order_t){true, 7, {9, 9}, 13 * MINUTE, 3};
+    bench.windows[2] = (result_order_t){true, 1, {1, 2}, 14 * MINUTE, 3};
+    bench.order = bench.windows[0];
+    bench.window_count = 3;
+    put (&bench, 0, 1, 15, 1);
+    expect_published (&bench, "again 12:m12 13:m13 15:m15 newest"); /* 14 is greater there */
+    expect_published (&bench, "15:1 3/1");
+    expect_published (&bench, "-");
+    end (&bench);
+}
+
+static void a_history_is_written_again_after_a_failure (void **state)
+{
+    (void)state;
+    bench_t bench;
+    begin (&bench, RESULT_METRICS);
+    put_windows (&bench, 10, 11);
+    gather_lost (bench.gather, bench.now_ms);
+    put (&bench, 0, 1, 11, 1);
+    assert_string_equal (next (&bench), "again 10:m10 11:m11 newest");
+    done (&bench, OUTCOME_ERROR); /* a foreign type */
+    expect_published (&bench, "-");
+    bench.now_ms += GATHER_RETRY_MS + GATHER_TICK_MS;
+    expect_published (&bench, "again 10:m10 11:m11 newest");
+    expect_published (&bench, "11:1 3/1");
+    /* Lost again while it is written again. */
+    gather_lost (bench.gather, bench.now_ms);
+    put (&bench, 0, 1, 11, 1);
+    assert_string_equal (next (&bench), "again 10:m10 11:m11 newest");
+    gather_lost (bench.gather, bench.now_ms);
+    done (&bench, OUTCOME_OK);
+    put (&bench, 1, 1, 11, 1);
+    expect_published (&bench, "again 10:m10 11:m11 newest");
+    expect_published (&bench, "11:1 3/1");
+    end (&bench);
+}
+
+/*  Empty windows of a silence, behind the last that has events: the history shows that one still. */
+static void a_silent_history_comes_back_with_its_newest (void **state)
+{
+    (void)state;
+    bench_t bench;
+    begin (&bench, RESULT_METRICS);
+    put_windows (&bench, 10, 10);
+    for (int64_t window = 11; window <= 20; window++) {
+        put_all (&bench, 1, window, 0);
+        while (strcmp (next (&bench), "-") != 0)
+            done (&bench, OUTCOME_OK);
+    }
+    gather_lost (bench.gather, bench.now_ms);
+    put_all (&bench, 1, 20, 0);
+    expect_published (&bench, "again 10:m10 11:m11 12:m12 13:m13 newest");
+    expect_published (&bench, "13:1 3/1");
+    expect_published (&bench, "-");
+    end (&bench);
+}
+
+/*  The sink was killed when some shards had been told that Redis has window 10, and shard 0 had not. */
+static void a_part_that_redis_has_is_not_waited_for (void **state)
+{
+    (void)state;
+    bench_t bench;
+    for (int shards_known = 0; shards_known < 2; shards_known++) {
+        begin (&bench, RESULT_METRICS);
+        bench.windows[0] = (result_order_t){true, 1, {1, 1}, 10 * MINUTE, shards_known ? 3 : 2};
+        bench.windows[1] = (result_order_t){true, 1, {1, 1}, 11 * MINUTE, 3};
+        bench.order = bench.windows[1];
+        bench.window_count = 2;
+        put (&bench, 0, 1, 10, 1);
+        expect_published (&bench, "-");
+        for (uint32_t shard = 0; shard < SHARDS; shard++) {
+            assert_int_equal (count_done (&bench), 0); /* shard 2 may still send it */
+            put (&bench, shard, 1, 11, 1);
+            bench.now_ms += GATHER_TICK_MS;
+            expect_published (&bench, shard < 2 ? "-" : "11:1 3/1");
+        }
+        bench.now_ms += GATHER_TICK_MS;
+        expect_published (&bench, "-");
+        assert_int_equal (count_done (&bench), shards_known ? 4 : 3);
+        end (&bench);
+    }
+    /* A shard's new owner may send it again. */
+    begin (&bench, RESULT_METRICS);
+    bench.windows[0] = (result_order_t){true, 1, {1, 1}, 10 * MINUTE, 3};
+    bench.order = bench.windows[0];
+    bench.window_count = 1;
+    put (&bench, 1, 1, 11, 1);
+    put (&bench, 2, 1, 11, 1);
+    bench.epoch = 2;
+    put (&bench, 2, 1, 9, 1); /* older than what it comes to */
+    put (&bench, 0, 1, 10, 1);
+    bench.now_ms += GATHER_TICK_MS;
+    expect_published (&bench, "-");
+    assert_int_equal (count_done (&bench), 0);
+    put (&bench, 2, 1, 10, 1);
+    bench.now_ms += GATHER_TICK_MS;
+    expect_published (&bench, "-");
+    assert_int_equal (count_done (&bench), 2);
     end (&bench);
 }
 
@@ -460,6 +615,10 @@ int main (void)
         cmocka_unit_test (windows_that_come_fast_do_not_starve_a_ranking),
         cmocka_unit_test (a_key_that_cannot_be_written_is_tried_again),
         cmocka_unit_test (publishes_again_when_redis_lost_it),
+        cmocka_unit_test (a_history_that_redis_lost_is_written_again),
+        cmocka_unit_test (a_history_is_written_again_after_a_failure),
+        cmocka_unit_test (a_silent_history_comes_back_with_its_newest),
+        cmocka_unit_test (a_part_that_redis_has_is_not_waited_for),
         cmocka_unit_test (another_lineage_begins_anew),
         cmocka_unit_test (refuses_what_is_not_valid),
     };

@@ -21,7 +21,7 @@ static void windows_as_time_goes_on (void **state)
     assert_int_equal (apply_to (rig, 0, 105, 112), APPLY_COUNTED);
     assert_int_equal (apply_to (rig, 0, 99, 112), APPLY_LATE);
     assert_int_equal (apply_to (rig, 0, 115, 112), APPLY_COUNTED);
-    metrics_stage.refresh (rig->shard, &rig->time, true);
+    metrics_stage.refresh (rig->shard, &rig->time, (stage_refresh_t){.everything = true});
     assert_string_equal (take (rig), "a110=2"); /* computed again, it stays what it was */
     advance (rig, 120);
     assert_string_equal (take (rig), "a120=4");
@@ -170,7 +170,7 @@ static void another_shape_is_inexact_at_first (void **state)
         else { /* the same where it changed while the shard was away */
             rig->live[0].number++;
             restart (rig);
-            metrics_stage.refresh (rig->shard, &rig->time, false);
+            metrics_stage.refresh (rig->shard, &rig->time, (stage_refresh_t){0});
         }
         if (strcmp (take (rig), cases[c].at_once) != 0)
             fail_msg ("%s, at once: %c%ld", cases[c].name, rig->parts[0].scenario,
@@ -226,7 +226,7 @@ static void the_end_and_more_input (void **state)
     take (rig);
     metrics_stage.finish (rig->shard, &rig->time);
     assert_string_equal (take (rig), "a120=20 a130=15");
-    metrics_stage.refresh (rig->shard, &rig->time, true);
+    metrics_stage.refresh (rig->shard, &rig->time, (stage_refresh_t){.everything = true});
     assert_string_equal (take (rig), "a110=10 a120=20 a130=15");
     restart (rig);
     apply_to (rig, 0, 113, 112);
@@ -235,6 +235,41 @@ static void the_end_and_more_input (void **state)
     assert_string_equal (take (rig), "a120=21 a130=16 a140=6");
     advance (rig, 130);
     assert_string_equal (take (rig), "a120=21 a130=16");
+    rig_destroy (rig);
+}
+
+/*  Nobody takes anything: what is owed is what Redis would show in the end. HISTORY is 5. */
+static void an_outage_leaves_the_newest_history (void **state)
+{
+    (void)state;
+    rig_t *rig = rig_new (10, 10, 1);
+    for (int64_t at_ms = 0; at_ms < 200; at_ms += 10) {
+        apply_to (rig, 0, at_ms, EVENT_TIME_NONE);
+        advance (rig, at_ms);
+        assert_true (owed_count (rig->owed) <= 5);
+    }
+    advance (rig, 200);
+    assert_int_equal (owed_count (rig->owed), 5);
+    for (int64_t at_ms = 210; at_ms <= 400; at_ms += 10) { /* a silence */
+        advance (rig, at_ms);
+        assert_true (owed_count (rig->owed) <= 10);
+    }
+    apply_to (rig, 0, 405, 400);
+    advance (rig, 405);
+    assert_string_equal (take (rig), "a200=1 a210=0 a220=0 a230=0 a240=0 "
+                                     "a360=0 a370=0 a380=0 a390=0 a400=0");
+    for (int64_t at_ms = 410; at_ms <= 430; at_ms += 10)
+        advance (rig, at_ms); /* 410 has an event */
+    advance (rig, 9000);     /* a jump */
+    assert_string_equal (take (rig), "a410=1 a420=0 a430=0 a8960=0 a8970=0 a8980=0 a8990=0 a9000=0");
+    for (int64_t at_ms = 9000; at_ms < 9100; at_ms += 10) {
+        apply_to (rig, 0, at_ms, 8990);
+        advance (rig, at_ms);
+    }
+    restart (rig); /* what is owed stays, what it knew of it goes */
+    rig->config[0].metrics.history_windows = 2;
+    reconfigure (rig, 0);
+    assert_string_equal (take (rig), "a9080=1 a9090=1r2");
     rig_destroy (rig);
 }
 
@@ -249,6 +284,7 @@ int main (void)
         cmocka_unit_test (another_shape_is_inexact_at_first),
         cmocka_unit_test (scenarios_come_and_go),
         cmocka_unit_test (the_end_and_more_input),
+        cmocka_unit_test (an_outage_leaves_the_newest_history),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -361,6 +361,58 @@ static void loads (void **state)
     owed_destroy (&other);
 }
 
+static void forgotten_wherever_it_is (void **state)
+{
+    owed_t *owed = *state;
+    for (const char *key = "abcd"; *key; key++)
+        owed_put (owed, key, 1, 0, "body", 4);
+    change_set_t changes = {0};
+    owed_collect (owed, &changes);
+    change_set_free (&changes);
+    enter (owed, "a", "aa");
+    enter (owed, "b", "bb");
+    assert_sends (owed, "1:aa 2:bb");
+    owed_forget (owed, "a", 1); /* under way */
+    owed_forget (owed, "d", 1); /* waiting */
+    owed_forget (owed, "x", 1);
+    assert_int_equal (owed_count (owed), 2);
+    assert_collects (owed, "-oa -od");
+    put (owed, "a", 0, "new"); /* what is under way settles nothing of it */
+    owed_acknowledged (owed, 0, 1);
+    assert_true (has (owed, "a"));
+    owed_restart (owed, 0);
+    assert_waits (owed, "b", "body");
+    owed_drop (owed, 0);
+    assert_waits (owed, "c", "body");
+}
+
+static void remembers_the_generation (void **state)
+{
+    owed_t *owed = *state;
+    assert_int_equal (owed_generation (owed, 1), 0);
+    owed_set_generation (owed, 1, UINT64_MAX);
+    put (owed, "a", 0, "body");
+    change_set_t changes = {0};
+    owed_collect (owed, &changes);
+    assert_int_equal (changes.count, 2); /* one commit has both */
+    owed_t *other = owed_new (SINKS), *fewer = owed_new (1);
+    change_t change;
+    for (size_t at = 0; change_set_next (&changes, &at, &change);) {
+        assert_int_equal (
+            owed_load (other, change.key, change.key_size, change.value, change.value_size), 0);
+        assert_int_equal (
+            owed_load (fewer, change.key, change.key_size, change.value, change.value_size), 0);
+    }
+    assert_true (owed_generation (other, 1) == UINT64_MAX);
+    assert_int_equal (owed_generation (other, 0), 0);
+    assert_int_equal (owed_generation (fewer, 0), 0);
+    assert_int_equal (owed_count (other), 1);
+    assert_collects (other, "");
+    change_set_free (&changes);
+    owed_destroy (&other);
+    owed_destroy (&fewer);
+}
+
 static void refuses (void **state)
 {
     static const struct {
@@ -373,6 +425,9 @@ static void refuses (void **state)
         {"a body cut short", "oa", "\x01\xc4\x05xx", 2, 5},
         {"something behind it", "oa", "\x01\xc0\xc0", 2, 3},
         {"a negative route", "oa", "\xff\xc0", 2, 2},
+        {"a generation cut short", "o\xff\x01", "", 3, 0},
+        {"something behind a generation", "o\xff\x01", "\x01\x01", 3, 2},
+        {"a generation of no sink", "o\xff", "\x01", 2, 1},
         {"no key", "o", "\x01\xc0", 1, 2},
         {"a key too long", "o34567890123456789012345678901234", "\x01\xc0", 34, 2},
     };
@@ -398,6 +453,8 @@ int main (void)
         cmocka_unit_test_setup_teardown (each_with_body, make, unmake),
         cmocka_unit_test_setup_teardown (commits, make, unmake),
         cmocka_unit_test_setup_teardown (loads, make, unmake),
+        cmocka_unit_test_setup_teardown (forgotten_wherever_it_is, make, unmake),
+        cmocka_unit_test_setup_teardown (remembers_the_generation, make, unmake),
         cmocka_unit_test_setup_teardown (refuses, make, unmake),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);

@@ -105,7 +105,7 @@ static void test_refresh_is_newest_first (void **state)
     f->live[1].active = false;
     advance (f, BASE, 0);
     f->owed_count = 0;
-    profile_table_refresh (f->table, &f->time);
+    profile_table_refresh (f->table, &f->time, (stage_refresh_t){.everything = true});
     assert_int_equal (f->owed_count, 100);
     int64_t last = INT64_MAX;
     for (size_t i = 0; i < f->owed_count; i++) {
@@ -170,7 +170,7 @@ static void test_stage_renders_what_it_owes (void **state)
                            .user = user,
                            .item = span_of ("i")};
     assert_int_equal (profiler_stage.apply (shard, &event), APPLY_COUNTED);
-    profiler_stage.refresh (shard, &f->time, false);
+    profiler_stage.refresh (shard, &f->time, (stage_refresh_t){0});
     assert_int_equal (owed_count (owed), 0);
     profiler_stage.finish (shard, &f->time);
     assert_int_equal (owed_count (owed), 1);

@@ -17,6 +17,7 @@ typedef struct {
     int port;
     const char *user, *password;
     int database;
+    const char *path, *place;
 } url_case_t;
 
 static void expect_text (const char *text, const char *expected)
@@ -31,24 +32,34 @@ static void takes_urls_apart (void **state)
 {
     (void)state;
     static const url_case_t cases[] = {
-        {"redis://localhost", 0, "localhost", 6379, NULL, NULL, 0},
-        {"redis://10.0.0.1:7000/3", 0, "10.0.0.1", 7000, NULL, NULL, 3},
-        {"redis://[::1]:7000/", 0, "::1", 7000, NULL, NULL, 0},
-        {"redis://:pa%40ss@h:1", 0, "h", 1, NULL, "pa@ss", 0},
-        {"redis://me:p@ss@h", 0, "h", 6379, "me", "p@ss", 0},
-        {"redis://secret@h", 0, "h", 6379, NULL, "secret", 0},
-        {"http://h", -1, NULL, 0, NULL, NULL, 0},
-        {"redis://", -1, NULL, 0, NULL, NULL, 0},
-        {"redis://:7000", -1, NULL, 0, NULL, NULL, 0},
-        {"redis://h:", -1, NULL, 0, NULL, NULL, 0},
-        {"redis://h:0", -1, NULL, 0, NULL, NULL, 0},
-        {"redis://h:65536", -1, NULL, 0, NULL, NULL, 0},
-        {"redis://h:12x", -1, NULL, 0, NULL, NULL, 0},
-        {"redis://h/x", -1, NULL, 0, NULL, NULL, 0},
-        {"redis://:@h", -1, NULL, 0, NULL, NULL, 0},
-        {"redis://:a%zz@h", -1, NULL, 0, NULL, NULL, 0},
-        {"redis://:a%00@h", -1, NULL, 0, NULL, NULL, 0},
-        {"redis://[::1:7000", -1, NULL, 0, NULL, NULL, 0},
+        {"redis://localhost", 0, "localhost", 6379, NULL, NULL, 0, NULL, "localhost:6379"},
+        {"redis://10.0.0.1:7000/3", 0, "10.0.0.1", 7000, NULL, NULL, 3, NULL, NULL},
+        {"redis://[::1]:7000/", 0, "::1", 7000, NULL, NULL, 0, NULL, "[::1]:7000"},
+        {"unix:///run/r.sock", 0, NULL, 6379, NULL, NULL, 0, "/run/r.sock", "/run/r.sock"},
+        {"unix://me:a%2Fb@/r?db=3", 0, NULL, 6379, "me", "a/b", 3, "/r", "/r"},
+        {"unix://secret@/r@x", 0, NULL, 6379, NULL, "secret", 0, "/r@x", "/r@x"},
+        {"unix://", -1, NULL, 0, NULL, NULL, 0, NULL, NULL},
+        {"unix:///", -1, NULL, 0, NULL, NULL, 0, NULL, NULL},
+        {"unix://r", -1, NULL, 0, NULL, NULL, 0, NULL, NULL},
+        {"unix://r/x", -1, NULL, 0, NULL, NULL, 0, NULL, NULL},
+        {"unix:///r?db=x", -1, NULL, 0, NULL, NULL, 0, NULL, NULL},
+        {"unix:///r?x=1", -1, NULL, 0, NULL, NULL, 0, NULL, NULL},
+        {"rediss://h", -1, NULL, 0, NULL, NULL, 0, NULL, NULL},
+        {"redis://:pa%40ss@h:1", 0, "h", 1, NULL, "pa@ss", 0, NULL, NULL},
+        {"redis://me:p@ss@h", 0, "h", 6379, "me", "p@ss", 0, NULL, NULL},
+        {"redis://secret@h", 0, "h", 6379, NULL, "secret", 0, NULL, NULL},
+        {"http://h", -1, NULL, 0, NULL, NULL, 0, NULL, NULL},
+        {"redis://", -1, NULL, 0, NULL, NULL, 0, NULL, NULL},
+        {"redis://:7000", -1, NULL, 0, NULL, NULL, 0, NULL, NULL},
+        {"redis://h:", -1, NULL, 0, NULL, NULL, 0, NULL, NULL},
+        {"redis://h:0", -1, NULL, 0, NULL, NULL, 0, NULL, NULL},
+        {"redis://h:65536", -1, NULL, 0, NULL, NULL, 0, NULL, NULL},
+        {"redis://h:12x", -1, NULL, 0, NULL, NULL, 0, NULL, NULL},
+        {"redis://h/x", -1, NULL, 0, NULL, NULL, 0, NULL, NULL},
+        {"redis://:@h", -1, NULL, 0, NULL, NULL, 0, NULL, NULL},
+        {"redis://:a%zz@h", -1, NULL, 0, NULL, NULL, 0, NULL, NULL},
+        {"redis://:a%00@h", -1, NULL, 0, NULL, NULL, 0, NULL, NULL},
+        {"redis://[::1:7000", -1, NULL, 0, NULL, NULL, 0, NULL, NULL},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         redis_url_t url;
@@ -57,12 +68,36 @@ static void takes_urls_apart (void **state)
         assert_int_equal (redis_url_parse (cases[i].text, &url, &reason), cases[i].status);
         if (cases[i].status == 0) {
             expect_text (url.host, cases[i].host);
+            expect_text (url.path, cases[i].path);
+            if (cases[i].place)
+                assert_string_equal (url.place, cases[i].place);
+            assert_true (redis_url_equal (&url, &url));
             expect_text (url.user, cases[i].user);
             expect_text (url.password, cases[i].password);
             assert_int_equal (url.port, cases[i].port);
             assert_int_equal (url.database, cases[i].database);
         }
         redis_url_free (&url);
+    }
+}
+
+static void tells_urls_apart (void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"redis://h",      "redis://g",      "redis://h:1",
+                                        "redis://h/1",    "redis://p@h",    "redis://q@h",
+                                        "redis://u:p@h",  "unix:///h",      "unix:///g"};
+    const size_t count = sizeof texts / sizeof *texts;
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = 0; j < count; j++) {
+            redis_url_t a, b;
+            const char *reason;
+            assert_int_equal (redis_url_parse (texts[i], &a, &reason), 0);
+            assert_int_equal (redis_url_parse (texts[j], &b, &reason), 0);
+            assert_int_equal (redis_url_equal (&a, &b), i == j);
+            redis_url_free (&a);
+            redis_url_free (&b);
+        }
     }
 }
 
@@ -86,24 +121,41 @@ static void knows_errors_that_pass (void **state)
         assert_int_equal (redis_texts_passing (cases[i].error), cases[i].passing);
 }
 
-static void reads_clients_and_run_id (void **state)
+static void knows_errors_of_permission (void **state)
 {
     (void)state;
-    static const char list[] = "id=3 addr=1 name=hotpath-sink-a age=1\n"
-                               "id=14 addr=2 name=hotpath-sink-ab age=1\n"
-                               "id=15 addr=2 name= age=1\n"
-                               "id=159 addr=3 name=hotpath-sink-a age=1\n";
-    int64_t ids[4];
-    assert_int_equal (redis_texts_clients (list, "hotpath-sink-a", ids, 4), 2);
-    assert_int_equal (ids[0], 3);
-    assert_int_equal (ids[1], 159);
-    assert_int_equal (redis_texts_clients (list, "hotpath-sink-a", ids, 1), 1);
-    assert_int_equal (redis_texts_clients ("", "hotpath-sink-a", ids, 4), 0);
-    char run_id[16] = "before";
-    redis_texts_run_id ("# Server\r\nos:x\r\n", run_id, sizeof run_id);
-    assert_string_equal (run_id, "before");
-    redis_texts_run_id ("# Server\r\nrun_id:abc123\r\ntcp_port:1\r\n", run_id, sizeof run_id);
-    assert_string_equal (run_id, "abc123");
+    assert_true (redis_texts_denied ("WRONGPASS invalid"));
+    assert_true (redis_texts_denied ("NOPERM"));
+    assert_false (redis_texts_denied ("OOM no"));
+    assert_false (redis_texts_denied (""));
+    assert_string_equal (redis_texts_remedy ("LOADING"), "");
+    assert_string_equal (redis_texts_remedy ("what is that"), "");
+    assert_non_null (strstr (redis_texts_remedy ("OOM no"), "maxmemory"));
+}
+
+static void reads_clients_and_info (void **state)
+{
+    (void)state;
+    static const char list[] = "id=3 addr=1 name=hotpath-sink-a age=1 idle=12 db=0\n"
+                               "id=14 addr=2 name=hotpath-sink-ab age=1 idle=0 db=0\n"
+                               "id=15 addr=2 name= age=1 idle=0 db=0\n"
+                               "id=16 addr=2 name=hotpath-sink-a age=1 idle=0 db=1\n"
+                               "id=159 addr=3 name=hotpath-sink-a age=1 idle=0 db=0\n";
+    redis_client_t clients[4];
+    assert_int_equal (redis_texts_clients (list, "hotpath-sink-a", 0, clients, 4), 2);
+    assert_int_equal (clients[0].id, 3);
+    assert_int_equal (clients[0].idle_s, 12);
+    assert_int_equal (clients[1].id, 159);
+    assert_int_equal (redis_texts_clients (list, "hotpath-sink-a", 0, clients, 1), 1);
+    assert_int_equal (redis_texts_clients ("", "hotpath-sink-a", 0, clients, 4), 0);
+    char value[16] = "before";
+    redis_texts_field ("# Server\r\nos:x\r\nmy_run_id:1\r\n", "run_id", value, sizeof value);
+    assert_string_equal (value, "before");
+    redis_texts_field ("run_id:0123456789abcdefg\r\n", "run_id", value, sizeof value);
+    assert_string_equal (value, "before");
+    redis_texts_field ("# Server\r\nrun_id:abc123\r\ntcp_port:1\r\n", "run_id", value,
+                       sizeof value);
+    assert_string_equal (value, "abc123");
 }
 
 int main (void)
@@ -111,7 +163,9 @@ int main (void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (takes_urls_apart),
         cmocka_unit_test (knows_errors_that_pass),
-        cmocka_unit_test (reads_clients_and_run_id),
+        cmocka_unit_test (tells_urls_apart),
+        cmocka_unit_test (knows_errors_of_permission),
+        cmocka_unit_test (reads_clients_and_info),
     };
     return cmocka_run_group_tests_name ("redis_url", tests, NULL, NULL);
 }

@@ -33,7 +33,7 @@ static chain_verdict_t take (result_chain_t *chain, const step_t *step, chain_to
                             .chunk = step->chunk,
                             .chunk_count = step->chunk_count,
                             .body = span_of (step->body)};
-    return result_chain_take (chain, PEER, &frame, &result, step->now_ms, token, body);
+    return result_chain_take (chain, PEER, &frame, &result, true, step->now_ms, token, body);
 }
 
 /*  One life of a shard's chain, in order. */
@@ -133,6 +133,33 @@ static void a_former_epochs_token_counts_for_nothing (void **state)
     result_chain_destroy (&chain);
 }
 
+static void an_ack_goes_to_whom_the_shard_was_last_heard_from (void **state)
+{
+    (void)state;
+    result_chain_t *chain = result_chain_new (US);
+    chain_token_t token;
+    span_t body;
+    wire_ack_t ack;
+    wire_results_t frame = {.lineage = 1, .sink_incarnation = US};
+    wire_result_t result = {.epoch = 1, .sequence = 1, .chunk_count = 1, .body = span_of ("b")};
+    const uint32_t last = CHAIN_PEERS_MAX - 1;
+    result_chain_take (chain, PEER, &frame, &result, true, 1, &token, &body);
+    result_chain_executed (chain, &token);
+    assert_true (result_chain_has_ack (chain, PEER));
+    result.epoch = result.sequence = 2; /* the new owner's, with a gap */
+    assert_int_equal (result_chain_take (chain, last, &frame, &result, true, 2, &token, &body),
+                      CHAIN_GAP);
+    assert_false (result_chain_has_ack (chain, PEER));
+    assert_true (result_chain_next_ack (chain, last, &ack));
+    assert_true (ack.gap && ack.epoch == 2);
+    assert_false (result_chain_has_ack (chain, last));
+    result_chain_greet (chain, PEER);
+    assert_false (result_chain_has_ack (chain, PEER));
+    result_chain_greet (chain, last);
+    assert_true (result_chain_has_ack (chain, last));
+    result_chain_destroy (&chain);
+}
+
 static void forgets_the_lineage_longest_unheard_of (void **state)
 {
     (void)state;
@@ -143,15 +170,15 @@ static void forgets_the_lineage_longest_unheard_of (void **state)
         wire_results_t frame = {.lineage = i, .sink_incarnation = US};
         wire_result_t result = {.epoch = 1, .sequence = 1, .chunk_count = 1, .body = span_of ("b")};
         assert_int_equal (
-            result_chain_take (chain, PEER, &frame, &result, (int64_t)i, &token, &body),
+            result_chain_take (chain, PEER, &frame, &result, true, (int64_t)i, &token, &body),
             CHAIN_ACCEPT);
     }
     wire_results_t frame = {.lineage = 2, .sink_incarnation = US};
     wire_result_t result = {.epoch = 1, .sequence = 1, .chunk_count = 1, .body = span_of ("b")};
-    assert_int_equal (result_chain_take (chain, PEER, &frame, &result, 100, &token, &body),
+    assert_int_equal (result_chain_take (chain, PEER, &frame, &result, true, 100, &token, &body),
                       CHAIN_REPEAT);
     frame.lineage = 1;
-    assert_int_equal (result_chain_take (chain, PEER, &frame, &result, 100, &token, &body),
+    assert_int_equal (result_chain_take (chain, PEER, &frame, &result, true, 100, &token, &body),
                       CHAIN_ACCEPT);
     result_chain_destroy (&chain);
 }
@@ -162,6 +189,7 @@ int main (void)
         cmocka_unit_test (judges_each_result),
         cmocka_unit_test (acknowledges_what_is_contiguous),
         cmocka_unit_test (a_former_epochs_token_counts_for_nothing),
+        cmocka_unit_test (an_ack_goes_to_whom_the_shard_was_last_heard_from),
         cmocka_unit_test (forgets_the_lineage_longest_unheard_of),
     };
     return cmocka_run_group_tests_name ("result_chain", tests, NULL, NULL);

@@ -153,12 +153,14 @@ static void a_large_ranking_is_built_aside_and_renamed (void **state)
     result.tenant = span_of ("t");
     result.scenario = span_of ("s");
     assert_int_equal (result_commands_window (maker, &result, 5, &prepare, &commands), 0);
-    assert_int_equal (prepare.count, 5); /* DEL, three ZADD, PEXPIRE */
+    assert_int_equal (prepare.count, 9); /* MULTI DEL ZADD PEXPIRE EXEC, and two ZADD PEXPIRE */
     char *text = render (&prepare);
     assert_ptr_equal (
-        strstr (text, "DEL hot:items:{t:s}:tmp\nZADD hot:items:{t:s}:tmp 100000 i00000 "), text);
-    assert_non_null (strstr (text, " i00999\nZADD hot:items:{t:s}:tmp 99500 i01000 "));
-    assert_non_null (strstr (text, " i02499\nPEXPIRE hot:items:{t:s}:tmp 60000\n"));
+        strstr (text, "MULTI\nDEL hot:items:{t:s}:tmp\nZADD hot:items:{t:s}:tmp 100000 i00000 "),
+        text);
+    assert_non_null (strstr (text, " i00999\nPEXPIRE hot:items:{t:s}:tmp 3600000\nEXEC\n"
+                                   "ZADD hot:items:{t:s}:tmp 99500 i01000 "));
+    assert_non_null (strstr (text, " i02499\nPEXPIRE hot:items:{t:s}:tmp 3600000\n"));
     free (text);
     text = render (&commands);
     assert_ptr_equal (strstr (text, "RENAME hot:items:{t:s}:tmp hot:items:{t:s}\n"
@@ -248,6 +250,31 @@ static void metrics_are_summed_and_kept_in_the_history (void **state)
         "PEXPIRE rec:metrics:t:s 7200000\n",
         history);
     expect_commands (&commands, expected);
+
+    /* Redis lost it: written again from the member alone. */
+    const history_member_t members[] = {{60000, span_of ("{\"window_end\":60000}")},
+                                        {120000, result_commands_member (maker)}};
+    char *kept = memory_copy_string (members[1].json.bytes, members[1].json.size);
+    gather_result_t again = {.kind = RESULT_METRICS,
+                             .tenant = result.tenant,
+                             .scenario = result.scenario,
+                             .ttl_ms = 7200000,
+                             .newest = true,
+                             .history_windows = 48,
+                             .member_count = 1,
+                             .members = (const history_member_t[]){{120000, span_of (kept)}}};
+    assert_int_equal (result_commands_window (maker, &again, 5, &prepare, &commands), 0);
+    expect_commands (&commands, expected);
+    again.newest = false;
+    again.member_count = 2;
+    again.members = (const history_member_t[]){members[0], {120000, span_of (kept)}};
+    assert_int_equal (result_commands_window (maker, &again, 5, &prepare, &commands), 0);
+    snprintf (expected, sizeof expected,
+              "ZREMRANGEBYSCORE rec:metrics:t:s:history 60000 60000\n"
+              "ZADD rec:metrics:t:s:history 60000 {\"window_end\":60000}\n%s",
+              history);
+    expect_commands (&commands, expected);
+    free (kept);
 
     result.newest = false;
     assert_int_equal (result_commands_window (maker, &result, 5, &prepare, &commands), 0);

@@ -49,7 +49,7 @@ static void newest_window_is_owed (void **state)
     assert_true (seen[0] && seen[1]);
     advance (&world, 11999);
     assert_int_equal (owed_count (world.owed), 0);
-    scorer_stage.refresh (world.shard, &world.time, true);
+    scorer_stage.refresh (world.shard, &world.time, (stage_refresh_t){.everything = true});
     assert_int_equal (owed_count (world.owed), 2);
     buffer_free (&shown.body);
     end (&world);
@@ -125,7 +125,7 @@ static void end_of_input (void **state)
     scorer_stage.configure (world.shard, &world.live[0], &world.time);
     assert_shown (&world, 11000, true, 1);
     apply (&world, 0, "b", "view", 12000, 5500); /* more input: no longer final */
-    scorer_stage.refresh (world.shard, &world.time, false);
+    scorer_stage.refresh (world.shard, &world.time, (stage_refresh_t){0});
     assert_shown (&world, 5000, true, 0);
     scorer_stage.finish (world.shard, &world.time);
     assert_shown (&world, 13000, true, 2);
@@ -187,7 +187,7 @@ static void exact_after_changes (void **state)
                 restart (&world);
             else
                 scorer_stage.configure (world.shard, &world.live[0], &world.time);
-            scorer_stage.refresh (world.shard, &world.time, false);
+            scorer_stage.refresh (world.shard, &world.time, (stage_refresh_t){0});
             assert_shown (&world, 11000, cases[i].exact, 0);
             apply (&world, 0, "b", "view", 12999, 11000);
             restart (&world); /* exact_from is stored */
@@ -243,7 +243,7 @@ static void paused_and_back (void **state)
     assert_int_equal (owed_count (world.owed), 1);
     assert_false (take_owed (&world, &shown)); /* owed before: has no content now */
     advance (&world, 12000);
-    scorer_stage.refresh (world.shard, &world.time, true);
+    scorer_stage.refresh (world.shard, &world.time, (stage_refresh_t){.everything = true});
     scorer_stage.finish (world.shard, &world.time);
     assert_int_equal (owed_count (world.owed), 0);
     world.time.greatest_ms = 12700; /* other scenarios go on */
@@ -273,10 +273,10 @@ static void new_scenario_and_inexact_shard (void **state)
     world.live[1].active = false;
     scorer_stage.configure (world.shard, &world.live[1], &world.time);
     world.time.exact_from_ms = 7500;
-    scorer_stage.refresh (world.shard, &world.time, false);
+    scorer_stage.refresh (world.shard, &world.time, (stage_refresh_t){0});
     assert_shown (&world, 11000, false, 1);
     world.time.exact_from_ms = 7000;
-    scorer_stage.refresh (world.shard, &world.time, false);
+    scorer_stage.refresh (world.shard, &world.time, (stage_refresh_t){0});
     assert_shown (&world, 11000, true, 1);
     static const char *const keys[] = {"", "r", "x12345678", "r12345678", "r123456789"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {

@@ -57,9 +57,9 @@ static void loaded (void *shard, const stage_time_t *time)
     ((counts_t *)shard)->loaded++;
 }
 
-static void refresh (void *shard, const stage_time_t *time, bool everything)
+static void refresh (void *shard, const stage_time_t *time, stage_refresh_t what)
 {
-    (void)shard, (void)time, (void)everything;
+    (void)shard, (void)time, (void)what;
 }
 
 static void collect (void *shard, change_set_t *changes)
