@@ -13,15 +13,18 @@
 #   make bench      CPU microseconds an event, per process, beside the floor
 #   make clean      remove what was built (what deploy/setup.sh fetched stays)
 #
-# V=1 shows whole commands. SANITIZE=address,undefined or SANITIZE=thread builds into a folder of its own.
+# V=1 shows whole commands. SANITIZE=address,undefined, SANITIZE=thread and CRASH_POINTS=1 (for fault tests:
+# common/crash_point.h) build into a folder of their own.
 
 SHELL := /bin/bash
 Q := $(if $(V),,@)
 SAY := $(if $(V),true,printf '  %s %s\n')
 CC ?= gcc
 SANITIZE ?=
+CRASH_POINTS ?=
 comma := ,
-BUILD := build$(if $(SANITIZE),/$(subst $(comma),-,$(SANITIZE)))
+FLAVOUR := $(subst $(comma),-,$(if $(CRASH_POINTS),crash$(if $(SANITIZE),-))$(SANITIZE))
+BUILD := build$(if $(FLAVOUR),/$(FLAVOUR))
 STAGES := ingestor scorer profiler metrics configd sink
 FOLDERS := common $(STAGES) ctl
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1.0)
@@ -41,6 +44,7 @@ WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-pr
 	-Wformat=2 -Wundef -Wvla -Werror
 CFLAGS_ALL := -std=gnu11 -O2 -g -fno-omit-frame-pointer -fno-math-errno -ffp-contract=off $(WARNINGS) \
 	-D_GNU_SOURCE -DHOTPATH_VERSION='"$(VERSION)"' -I. $(PKG_CFLAGS) $(YYJSON_CFLAGS) \
+	$(if $(CRASH_POINTS),-DHOTPATH_CRASH_POINTS) \
 	$(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all) $(CFLAGS)
 LDFLAGS_ALL := -Wl,--as-needed $(if $(SANITIZE),-fsanitize=$(SANITIZE)) $(LDFLAGS)
 # libmsgpackc (Debian 12) or libmsgpack-c (Debian 13)

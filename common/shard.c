@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "common/check.h"
+#include "common/crash_point.h"
 #include "common/log.h"
 #include "common/memory.h"
 #include "common/pack.h"
@@ -59,6 +60,7 @@ static int load_record (void *arg, const uint8_t *key, size_t key_size, const ui
                         size_t value_size)
 {
     shard_t *self = arg;
+    CRASH_POINT (LOAD_DURING);
     switch (key[0]) {
     case 'h':
         return read_head (self, value, value_size);
@@ -77,9 +79,10 @@ static int take_epoch (shard_t *self, int64_t wall_ms, char *error, size_t error
     uint64_t stored = shard_store_epoch (self->store);
     self->epoch = stored + 1 > (uint64_t) wall_ms ? stored + 1 : (uint64_t) wall_ms;
     const change_set_t nothing = {0};
-    return shard_store_commit (self->store, &nothing, self->epoch, error, error_size) == OUTCOME_OK
-               ? 0
-               : -1;
+    if (shard_store_commit (self->store, &nothing, self->epoch, error, error_size) != OUTCOME_OK)
+        return -1;
+    CRASH_POINT (EPOCH_TAKEN);
+    return 0;
 }
 
 shard_t *shard_open (const stage_t *stage, const stage_context_t *context, uint32_t sink_count,
@@ -107,6 +110,7 @@ shard_t *shard_open (const stage_t *stage, const stage_context_t *context, uint3
     stage_time_t time = shard_time (self, now_ms);
     stage->loaded (self->state, &time);
     stage->refresh (self->state, &time, false);
+    CRASH_POINT (LOAD_AFTER);
     return self;
 }
 

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/crash_point.h"
 #include "common/memory.h"
 #include "common/state_layout.h"
 
@@ -179,6 +180,7 @@ static void try_take (shard_owner_t *self, uint32_t shard)
     int fd = lock_file (self->path);
     if (fd < 0)
         return;
+    CRASH_POINT (LOCK_TAKEN);
     self->lock_fds[shard] = fd;
     self->held_count++;
     if (self->events.taken (self->events.arg, shard) != 0)

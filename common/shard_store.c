@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/crash_point.h"
 #include "common/memory.h"
 
 struct shard_store {
@@ -195,7 +196,10 @@ static int try_commit (shard_store_t *self, const change_set_t *changes, uint64_
         mdb_txn_abort (txn);
         return code;
     }
-    return mdb_txn_commit (txn);
+    CRASH_POINT (COMMIT_BEFORE);
+    code = mdb_txn_commit (txn);
+    CRASH_POINT (COMMIT_AFTER);
+    return code;
 }
 
 /*  LMDB keeps the memory of the most pages that a transaction ever changed, for each environment:

@@ -3,6 +3,7 @@
 #include <sysexits.h>
 
 #include "common/clock.h"
+#include "common/crash_point.h"
 #include "common/log.h"
 #include "common/memory.h"
 #include "common/stop.h"
@@ -127,6 +128,7 @@ static void let_go (worker_t *self, uint32_t number)
     worker_forget_rewinds (self, number);
     say_counts (self, "given", self->shards[number]);
     shard_destroy (&self->shards[number]);
+    CRASH_POINT (SHARD_GIVEN);
     shard_owner_release (self->owner, number);
     self->announce_now = true;
 }
@@ -141,6 +143,7 @@ static void take_commits (worker_t *self, int64_t now_ms)
         self->counts.failed_commits += job->outcome != OUTCOME_OK;
         self->counts.commit_ms += (uint64_t) job->took_ms;
         commit_job_destroy (&job);
+        CRASH_POINT (COMMIT_NOTED);
         self->announce_now = true;
     }
 }
@@ -148,6 +151,7 @@ static void take_commits (worker_t *self, int64_t now_ms)
 static void submit_commit (worker_t *self, shard_t *shard)
 {
     commit_job_t *job = shard_collect (shard);
+    CRASH_POINT (COMMIT_COLLECTED);
     if (job)
         committer_submit (self->committer, &job);
     else if (shard->closing)
@@ -415,6 +419,7 @@ int worker_drain (worker_t *self)
         }
         turn (self);
     }
+    CRASH_POINT (DRAIN_LEFT);
     self->announced_ms = 0;
     self->announce_now = true;
     worker_announce (self, clock_ms ());

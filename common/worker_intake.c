@@ -2,6 +2,7 @@
 #include "common/worker_parts.h"
 
 #include "common/counting.h"
+#include "common/crash_point.h"
 #include "common/log.h"
 #include "common/memory.h"
 #include "common/wire_event.h"
@@ -80,6 +81,7 @@ static void want_rewind (worker_t *self, const wire_header_t *header, const wire
     rewind->ingestor = memory_copy_string (header->sender.bytes, header->sender.size);
     rewind->incarnation = header->incarnation;
     rewind->rewinds = section->rewinds;
+    CRASH_POINT (REWIND_WANTED);
     self->announce_now = true;
     log_info ("a gap: a rewind is wanted", F_SPAN ("partition", section->partition),
               F_INT ("shard", section->shard), F_INT ("from", section->from));
@@ -122,6 +124,7 @@ static void apply_rows (worker_t *self, shard_t *shard, const wire_section_t *se
             if (rows[i].offset >= next)
                 apply_event (self, shard, &rows[i], &events[i]);
         }
+        CRASH_POINT (SECTION_HALF);
     }
 }
 
@@ -179,6 +182,7 @@ static void take_section (worker_t *self, const wire_header_t *header, const wir
     /* Only events undo the end of input: an empty range says that there were none. */
     if (section->event_count)
         shard->finished = false;
+    CRASH_POINT (SECTION_APPLIED);
 }
 
 static bool read_tables (worker_t *self, cursor_t *frame, const wire_sections_t *head)

@@ -1,6 +1,7 @@
 /*  worker_results: owed results into the pipes to the sinks, and what the sinks acknowledge. */
 #include "common/worker_parts.h"
 
+#include "common/crash_point.h"
 #include "common/log.h"
 #include "common/memory.h"
 
@@ -69,6 +70,7 @@ static void take_ack (worker_t *self, uint32_t index, const wire_ack_t *ack)
     size_t before = owed_pipe_bytes (shard->owed, index);
     owed_acknowledged (shard->owed, index, ack->executed);
     self->sinks[index].acknowledged += owed_pipe_bytes (shard->owed, index) < before;
+    CRASH_POINT (ACK_TAKEN);
     if (ack->gap)
         owed_again (shard->owed, index, ack->expected);
 }
@@ -184,8 +186,10 @@ static bool send_frame (worker_sink_t *sink, int64_t now_ms)
 {
     if (!sink->frame.size)
         return true;
+    CRASH_POINT (RESULT_MADE);
     if (zmq_send (zsock_resolve (sink->socket), sink->frame.bytes, sink->frame.size, ZMQ_DONTWAIT) < 0)
         return false;
+    CRASH_POINT (RESULT_SENT);
     buffer_clear (&sink->frame);
     sink->greeted_ms = now_ms;
     return true;

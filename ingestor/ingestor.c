@@ -4,6 +4,7 @@
 #include <sysexits.h>
 
 #include "common/clock.h"
+#include "common/crash_point.h"
 #include "common/log.h"
 #include "common/memory.h"
 #include "common/stop.h"
@@ -47,6 +48,7 @@ static void on_assigned (void *arg, uint32_t source_index)
     partition->started = false;
     partition->stopped = false;
     partition->source_paused = false;
+    CRASH_POINT (PARTITION_ASSIGNED);
 }
 
 static void on_revoked (void *arg, uint32_t source_index)
@@ -139,6 +141,7 @@ static void on_rewind (void *arg, uint32_t slot, uint32_t number, vector_entry_t
         return;
     offset_ledger_set_slot (partition, slot, entry);
     partition->restart = true;
+    CRASH_POINT (REWIND_BEFORE);
 }
 
 static void take_announces (ingestor_t *self)
@@ -216,6 +219,9 @@ static void start_partition (ingestor_t *self, ledger_partition_t *partition, ui
     partition->skip_to_oldest = false;
     partition->restart = false;
     partition->rewinds += again;
+    CRASH_POINT (PARTITION_STARTED);
+    if (again)
+        CRASH_POINT (REWIND_AFTER);
     /* A source keeps a pause over a start: what was paused before (while a shard had no owner, say) would
      * never be read again. */
     ops->pause (self->source, partition->source_index, false);
@@ -250,7 +256,9 @@ static void commit (ingestor_t *self)
         int64_t durable = owners_durable (self->owners, i);
         if (!partition || !partition->started || durable <= partition->committed)
             continue;
+        CRASH_POINT (OFFSET_BEFORE);
         self->source->ops->commit (self->source, partition->source_index, durable);
+        CRASH_POINT (OFFSET_AFTER);
         partition->committed = durable;
     }
 }

@@ -2,6 +2,7 @@
 #include "ingestor/ingestor_parts.h"
 
 #include "common/log.h"
+#include "common/crash_point.h"
 
 void ingestor_connect_workers (ingestor_t *self)
 {
@@ -40,6 +41,7 @@ static bool flush_frame (ingestor_t *self, ingestor_worker_t *worker)
         }
         return false;
     }
+    CRASH_POINT (FRAME_SENT);
     worker->blocked_since_ms = 0;
     self->frames++;
     buffer_clear (&worker->frame);
@@ -203,6 +205,7 @@ static void make_sections_frame (ingestor_t *self, uint32_t number, empty_t empt
     wire_write_sections (&worker->frame, &head);
     write_tables (self, worker, &worker->frame);
     buffer_append (&worker->frame, self->sections.bytes, self->sections.size);
+    CRASH_POINT (FRAME_MADE);
     /* Rows that stay behind a dead letter still need their entries. */
     if (rows_wait (self, number))
         return;

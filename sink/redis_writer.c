@@ -14,6 +14,7 @@
 
 #include "common/check.h"
 #include "common/clock.h"
+#include "common/crash_point.h"
 #include "common/log.h"
 #include "common/memory.h"
 #include "sink/redis_jobs.h"
@@ -227,6 +228,7 @@ static void judge_marker (redis_writer_t *self, const redisReply *reply, int64_t
             log_warning ("redis is another or lost its data: everything live is sent again",
                          F_STR ("run_id", self->run_id), F_STR ("marker", run_id));
         self->generation = next > self->generation ? next : self->generation + 1;
+        CRASH_POINT (REDIS_JUDGED);
     }
     self->marker_ms = now_ms;
     self->marker_stands = same;
@@ -334,6 +336,8 @@ static void take_last (redis_writer_t *self, redis_job_t *job, const redisReply 
     if (reply->type == REDIS_REPLY_ERROR && job->refused)
         error = job->refused;
     if (!error) {
+        if (job->kind == JOB_WRITE)
+            CRASH_POINT (REDIS_EXECUTED);
         finish_job (self, job, OUTCOME_OK, reply);
         return;
     }
@@ -443,6 +447,8 @@ static void send_jobs (redis_writer_t *self, int64_t now_ms)
         }
         if (job->answered < job->prepare.count)
             return; /* its transaction follows once all of it has succeeded */
+        if (job->prepare.count > 0)
+            CRASH_POINT (REDIS_PREPARED);
         append (self, &job->commands);
         if (job->prepare.count == 0)
             self->flight_bytes += redis_job_bytes (job);
@@ -457,6 +463,8 @@ static void flush (redis_writer_t *self, int64_t now_ms)
         fail (self, self->context->errstr, now_ms);
     else
         self->unflushed = !done;
+    if (self->flight_bytes)
+        CRASH_POINT (REDIS_SENT);
 }
 
 void redis_writer_work (redis_writer_t *self, int64_t now_ms)

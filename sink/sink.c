@@ -7,6 +7,7 @@
 
 #include "common/check.h"
 #include "common/clock.h"
+#include "common/crash_point.h"
 #include "common/endpoint.h"
 #include "common/log.h"
 #include "common/memory.h"
@@ -96,6 +97,7 @@ static void take_result (sink_t *self, uint32_t peer, const wire_results_t *fram
     self->counts.results[verdict]++;
     switch (verdict) {
     case CHAIN_ACCEPT:
+        CRASH_POINT (RESULT_TAKEN);
         take_body (self, frame, &token, body);
         break;
     case CHAIN_GAP:
@@ -202,6 +204,7 @@ static void on_done (void *arg, void *tag, outcome_t outcome, const span_t *valu
     case JOB_ORDER: {
         result_order_t order = result_lookup_order (values, count);
         gather_learn_order (job->key, job->serial, &order);
+        CRASH_POINT (ORDER_READ);
         if (job->key->kind == RESULT_RANKING)
             gather_learned (self->gather, job->key, job->serial);
         break;
