@@ -52,7 +52,8 @@ MSGPACK_LIB := $(if $(shell pkg-config --exists msgpack-c 2>/dev/null && echo y)
 LIBS_ALL := $(PKG_LIBS) $(YYJSON_LIBS) $(MSGPACK_LIB) -lm -lpthread
 
 objs = $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out %/main.c,$(wildcard $(1)/*.c)))
-LIBS_OURS := $(foreach f,ctl $(STAGES) common,$(BUILD)/lib/lib$(f).a)
+LIBS_OURS := $(foreach f,tests/proxy ctl $(STAGES) common,$(BUILD)/lib/lib$(subst /,-,$(f)).a)
+PROXY := $(BUILD)/tests/frame-proxy
 BINS := $(foreach s,$(STAGES),$(BUILD)/bin/hotpath-$(s)) $(BUILD)/bin/hotpath
 UNITS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -66,12 +67,12 @@ $(BUILD)/obj/%.o: %.c Makefile
 	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
 
 define library
-$(BUILD)/lib/lib$(1).a: $(call objs,$(1))
+$(BUILD)/lib/lib$(subst /,-,$(1)).a: $(call objs,$(1))
 	@mkdir -p $$(@D)
 	@rm -f $$@
 	@ar rcs $$@ $$^
 endef
-$(foreach f,$(FOLDERS),$(eval $(call library,$(f))))
+$(foreach f,$(FOLDERS) tests/proxy,$(eval $(call library,$(f))))
 
 define stage_binary
 $(BUILD)/bin/hotpath-$(1): $(BUILD)/obj/$(1)/main.o $(BUILD)/lib/lib$(1).a $(BUILD)/lib/libcommon.a
@@ -86,12 +87,18 @@ $(BUILD)/bin/hotpath: $(BUILD)/obj/ctl/main.o $(BUILD)/lib/libctl.a $(BUILD)/lib
 	@$(SAY) LD $@
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) $^ $(LIBS_ALL) -o $@
 
+# Stands between the processes in fault tests.
+$(PROXY): $(BUILD)/obj/tests/proxy/main.o $(BUILD)/lib/libtests-proxy.a $(BUILD)/lib/libcommon.a
+	@mkdir -p $(@D)
+	@$(SAY) LD $@
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) $^ $(LIBS_ALL) -o $@
+
 $(BUILD)/unit/%: tests/unit/%.c $(LIBS_OURS)
 	@mkdir -p $(@D)
 	@$(SAY) LD $@
 	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -MF $@.d $(LDFLAGS_ALL) $< -Wl,--start-group $(LIBS_OURS) -Wl,--end-group $(LIBS_ALL) -lcmocka -o $@
 
--include $(wildcard $(BUILD)/obj/*/*.d $(BUILD)/unit/*.d)
+-include $(wildcard $(BUILD)/obj/*/*.d $(BUILD)/obj/*/*/*.d $(BUILD)/unit/*.d)
 
 # --- Tests ---------------------------------------------------------------------------------------
 
@@ -116,6 +123,13 @@ test:
 
 tests-here:
 	@$(TEST_BIN) tests/run.sh --units $(sort $(UNITS)) --pytest support integration
+
+# What the fault tests run: the same with crash points, and the proxy.
+CRASH_BIN = HOTPATH_TEST_CRASH_BIN=$(CURDIR)/build/crash$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))/bin
+.PHONY: proxy crash
+proxy: $(PROXY)
+crash:
+	$(AGAIN) CRASH_POINTS=1 all proxy
 
 # Each in a build folder of its own.
 asan: export ASAN_OPTIONS := detect_leaks=1:$(ASAN_OPTIONS)
