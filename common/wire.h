@@ -184,7 +184,8 @@ typedef struct {
     uint32_t shard;
     uint64_t epoch;
     uint64_t sequence; /* 1, 2, 3 … for each (shard, epoch, sink incarnation); each chunk has its own */
-    uint32_t chunk, chunk_count; /* chunk 0 .. chunk_count - 1 of the body, sent in order */
+    uint32_t chunk, chunk_count; /* chunk 0 .. chunk_count - 1 of the body, sent in order; of 0 chunks: a mark,
+                                    once a second, that says which sequence comes next */
     span_t body;
 } wire_result_t;
 

@@ -44,6 +44,7 @@ typedef struct {
     uint64_t redis_generation;
     buffer_t frame;       /* made and not yet taken by ZeroMQ */
     int64_t greeted_ms;
+    bool greets;          /* the frame of marks was made, the greeting follows */
     char *endpoint;       /* its name for people */
     uint64_t acknowledged;/* answers that moved a pipe on, in this life */
     uint64_t seen;        /* … as readiness last saw it */

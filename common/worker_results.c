@@ -182,7 +182,7 @@ static void make_frame (worker_t *self, uint32_t index, const buffer_t *results,
 }
 
 /*  True: it is gone. A full pipe keeps it: results wait as owed. */
-static bool send_frame (worker_sink_t *sink, int64_t now_ms)
+static bool send_frame (worker_sink_t *sink)
 {
     if (!sink->frame.size)
         return true;
@@ -191,18 +191,45 @@ static bool send_frame (worker_sink_t *sink, int64_t now_ms)
         return false;
     CRASH_POINT (RESULT_SENT);
     buffer_clear (&sink->frame);
-    sink->greeted_ms = now_ms;
     return true;
 }
 
+/*  Where the numbers of each shard stand: what is lost behind the last result shows by it. */
+static uint32_t gather_marks (worker_t *self, uint32_t index, buffer_t *results)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < self->layout.shard_count; i++) {
+        const shard_t *shard = self->shards[i];
+        uint64_t next = shard ? owed_next_sequence (shard->owed, index) : 0;
+        if (!next)
+            continue;
+        const wire_result_t mark = {
+            .shard = shard->number, .epoch = shard->epoch, .sequence = next, .body = span_of ("")};
+        wire_write_result (results, &mark);
+        count++;
+    }
+    return count;
+}
+
+/*  Once a second, whatever else is sent: marks, and behind them the greeting, which is answered. */
 static void serve_sink (worker_t *self, uint32_t index, int64_t now_ms)
 {
     worker_sink_t *sink = &self->sinks[index];
     buffer_t results = {0};
-    for (int i = 0; i < WORKER_SINK_FRAMES && send_frame (sink, now_ms); i++) {
+    for (int i = 0; i < WORKER_SINK_FRAMES && send_frame (sink); i++) {
+        uint32_t count = 0;
+        bool known = sink->incarnation != 0, greets = sink->greets;
         buffer_clear (&results);
-        uint32_t count = sink->incarnation ? gather_chunks (self, index, &results, now_ms) : 0;
-        if (!count && now_ms - sink->greeted_ms < WORKER_GREETING_MS)
+        sink->greets = false;
+        if (!greets && now_ms - sink->greeted_ms >= WORKER_GREETING_MS) {
+            sink->greeted_ms = now_ms;
+            count = known ? gather_marks (self, index, &results) : 0;
+            sink->greets = count > 0;
+            greets = !count;
+        } else if (!greets && known) {
+            count = gather_chunks (self, index, &results, now_ms);
+        }
+        if (!count && !greets)
             break;
         make_frame (self, index, &results, count);
     }

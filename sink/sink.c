@@ -116,6 +116,7 @@ static void take_result (sink_t *self, uint32_t peer, const wire_results_t *fram
     case CHAIN_PART:
     case CHAIN_REPEAT:
     case CHAIN_OTHER_SINK:
+    case CHAIN_MARK:
         break;
     }
 }
