@@ -99,6 +99,7 @@ void wire_read_section (cursor_t *frame, wire_section_t *section);
 typedef struct {
     int64_t idle_time_ms; /* event time reached while all are idle; EVENT_TIME_NONE: not all are */
     bool once;            /* --once: partitions end */
+    bool leaving;         /* it stops in order: nothing comes from it any more */
     uint32_t partition_count, own_count;
 } wire_partitions_t;
 

@@ -296,6 +296,7 @@ void worker_destroy (worker_t **self_p)
         zsock_destroy (&self->ingestors[i].socket);
         free (self->ingestors[i].endpoint);
     }
+    worker_forget_peers (self);
     if (self->has_held)
         zmq_msg_close (&self->held);
     for (uint32_t i = 0; i < self->rewind_count; i++)
@@ -373,6 +374,8 @@ static void turn (worker_t *self)
     worker_take_acks (self, now_ms);
     if (take)
         worker_take_frames (self, now_ms);
+    self->deaf |= !take || self->has_held;
+    worker_watch_peers (self, now_ms);
     advance_shards (self, now_ms);
     worker_send_results (self, now_ms);
     take_commits (self, now_ms);

@@ -276,6 +276,8 @@ static void take_partitions (worker_t *self, const wire_header_t *header, cursor
         watermark_own (self->watermark, partition, own.idle, own.ended, own.at);
     }
     watermark_end (self->watermark);
+    if (head.leaving)
+        worker_bid_farewell (self, header);
     for (uint32_t i = 0; i < self->layout.shard_count; i++) {
         if (self->shards[i])
             self->shards[i]->touched = true;
@@ -289,7 +291,9 @@ static bool take_frame (worker_t *self, zmq_msg_t *message, bool may_wait, int64
     cursor_t frame = cursor_of (zmq_msg_data (message), zmq_msg_size (message));
     wire_header_t header;
     bool taken = true;
-    if (wire_read_header (&frame, &header) && header.kind == WIRE_SECTIONS)
+    if (wire_read_header (&frame, &header))
+        worker_heard (self, &header);
+    if (!frame.failed && header.kind == WIRE_SECTIONS)
         taken = take_sections (self, &header, &frame, may_wait);
     else if (!frame.failed && header.kind == WIRE_PARTITIONS)
         take_partitions (self, &header, &frame, now_ms);

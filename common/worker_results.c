@@ -91,6 +91,7 @@ static void take_acks (worker_t *self, zmq_msg_t *message, int64_t now_ms)
         return;
     if (header.incarnation > sink->incarnation)
         sink_started (self, head.sink_index, &header, now_ms);
+    silence_heard (&sink->silence);
     if (head.redis_generation != sink->redis_generation)
         redis_started (self, head.redis_generation, sink, now_ms);
     for (uint32_t i = 0; i < head.ack_count && !frame.failed; i++) {

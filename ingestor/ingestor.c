@@ -383,6 +383,7 @@ static void turn (ingestor_t *self)
     live_config_step (self->config, self->now_ms);
     ingestor_await_step (self);
     take_announces (self);
+    ingestor_watch_workers (self);
     start_partitions (self);
     read_source (self);
     self->dead_letters->ops->poll (self->dead_letters);
@@ -407,9 +408,11 @@ int ingestor_run (ingestor_t *self)
         if (self->settings.once && all_done (self)) {
             commit (self);
             say_done (self);
+            ingestor_leave (self);
             return 0;
         }
     }
     commit (self);
+    ingestor_leave (self);
     return 0;
 }

@@ -139,7 +139,7 @@ def read_topic_with_headers(brokers, topic):
 def committed_offsets(brokers, group, topic):
     """{partition: committed offset} of the group; partitions without a commit are left out."""
     consumer = Consumer({"bootstrap.servers": brokers, "group.id": group,
-                         "enable.auto.commit": False})
+                         "enable.auto.commit": False, "log_level": 0})
     try:
         found = consumer.list_topics(topic, timeout=SECONDS_MAX).topics[topic].partitions
         asked = [TopicPartition(topic, index) for index in found]
