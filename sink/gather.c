@@ -294,7 +294,7 @@ static bool may_publish (gather_t *self, gather_key_t *key, uint32_t at)
         replaces = result_order_replaces (&order, &key->order);
     } else {
         const gather_window_t *window = gather_key_window (key, slot->window_end_ms);
-        replaces = !window || result_order_replaces (&order, &window->order);
+        replaces = !window || result_order_replaces_member (&order, &window->order);
         if (replaces && gather_slot_empty (slot) && (!window || window->empty) &&
             !gather_key_has_events_before (key, slot->window_end_ms)) {
             if (waits_for_earlier (key, at))

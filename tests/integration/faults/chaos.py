@@ -393,6 +393,8 @@ class Round:
             return
         totals = self.host.fleet.totals
         totals.look()
+        self.counts.update({f"died {kind}": count
+                            for kind, count in self.host.fleet.deaths.items()})
         self.counts.update(
             gaps=int(totals.sum("hotpath_gaps_total")),
             repeats=int(totals.sum("hotpath_repeats_total")),
@@ -422,7 +424,7 @@ class Round:
         if self.disk:
             if wrong or self.plan.keep:
                 shutil.copytree(self.disk, self.folder / "state", dirs_exist_ok=True)
-            subprocess.run(["umount", self.disk], capture_output=True, check=False)
+            subprocess.run(["umount", "--lazy", self.disk], capture_output=True, check=False)
         if not wrong and not self.plan.keep:
             shutil.rmtree(self.folder, ignore_errors=True)
 

@@ -378,6 +378,7 @@ class Rig:
         self.crash_folder = CrashFolder(folder / "crash")
         # What Redis has acknowledged survives its kill: each write is synced.
         self.redis = servers.Redis("--appendonly", "yes", "--appendfsync", "always")
+        self.emptyings = 0              # begun and ended: odd while Redis is being emptied
         self.emptied = {}               # scenario -> end of its newest metrics window when Redis was emptied
         self.log = open(folder / "run.log", "ab")
         self.host = None
@@ -423,15 +424,18 @@ class Rig:
             for document in self.documents}
 
     def flush_redis(self):
+        self.emptyings += 1
         keys = self.history_keys()
         pipe = self.redis.client(socket_timeout=10).pipeline(transaction=True)
         for key in keys.values():
             pipe.zrange(key, -1, -1, withscores=True)
         pipe.flushall()
         self.note_emptied(keys, pipe.execute()[:-1])
+        self.emptyings += 1
 
     def restart_redis_empty(self, seconds):
         """Killed, and `seconds` later there is another with nothing in it."""
+        self.emptyings += 1
         client, keys = self.redis.client(socket_timeout=10), self.history_keys()
         client.client_pause(60_000, all=False)      # so that nothing is acknowledged after the look
         self.note_emptied(keys, [client.zrange(key, -1, -1, withscores=True)
@@ -440,6 +444,7 @@ class Rig:
         shutil.rmtree(self.redis.folder / "appendonlydir", ignore_errors=True)
         time.sleep(seconds)
         self.redis.start()
+        self.emptyings += 1
 
     def note_emptied(self, keys, newest):
         """Of metrics only the newest window is live: those before it do not come back."""

@@ -36,7 +36,7 @@ class Watcher:
         self.reads = 0
         self.rankings = {}      # (scenario, era, number, window end) -> {item: score}
         self.metrics = {}       # (scenario, window end) -> fields
-        self.last = {}          # key -> (lineage, era, number, window end)
+        self.last = {}          # key -> (emptyings of Redis, lineage, era, number, window end)
         self.profiles = {}      # key -> as last seen
         self.profiles_seen = 0
         self.profiles_back = 0  # times that a profile was older than before
@@ -86,13 +86,14 @@ class Watcher:
         pipe = client.pipeline(transaction=True)
         pipe.zrange(key, 0, -1, withscores=True)
         pipe.hgetall(key + b":meta")
+        emptyings = self.rig.emptyings
         members, meta = pipe.execute()
         self.reads += 1
         if not meta:
             return
         if int(meta[b"items"]) != len(members):
             self.problem(f"{key}: {len(members)} items beside a meta of {meta}")
-        place = self.check_place(key, meta)
+        place = self.check_place(key, meta, emptyings)
         if meta[b"complete"] == b"1" and len(self.rankings) < SNAPSHOTS_MAX:
             self.rankings[name, *place[1:]] = {item.decode(): score for item, score in members}
 
@@ -101,6 +102,7 @@ class Watcher:
         pipe = client.pipeline(transaction=True)
         pipe.hgetall(key)
         pipe.zrange(key + b":history", -1, -1)
+        emptyings = self.rig.emptyings
         fields, newest = pipe.execute()
         self.reads += 1
         if not fields and not newest:
@@ -111,17 +113,19 @@ class Watcher:
             self.problem(f"{key}: {fields} beside a newest member of {member}")
             return
         place = self.check_place(key, {field.encode(): value.encode()
-                                       for field, value in fields.items()})
+                                       for field, value in fields.items()}, emptyings)
         if fields["complete"] == "1" and len(self.metrics) < SNAPSHOTS_MAX:
             self.metrics[name, place[3]] = fields
 
-    def check_place(self, key, meta):
+    def check_place(self, key, meta, emptyings):
+        """(lineage, era, number, window end); none of an empty Redis is older than what it held before."""
         place = (meta[b"lineage"], int(meta[b"era"]), int(meta[b"revision"]),
                  int(meta[b"window_end"]))
         last = self.last.get(key)
-        if last and last[0] == place[0] and place < last:
-            self.problem(f"{key}: went back from {last} to {place}")
-        self.last[key] = place
+        if emptyings % 2 == 0 and emptyings == self.rig.emptyings:
+            if last and last[:2] == (emptyings, place[0]) and place < last[1:]:
+                self.problem(f"{key}: went back from {last[1:]} to {place}")
+            self.last[key] = (emptyings, *place)
         return place
 
     # --- profiles ---
