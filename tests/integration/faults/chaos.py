@@ -367,7 +367,7 @@ class Round:
             if wrong:
                 return wrong
         else:
-            self.counts["kills"] += self.host.kill_everything()
+            self.counts["killed_at_end"] += self.host.kill_everything()
             self.note("killed everything")
         self.look_at_the_dead()
         code, summary = rig.once()
