@@ -7,7 +7,8 @@
 #   make asan       unit and integration tests under address and undefined-behaviour sanitizers
 #   make tsan       unit tests under the thread sanitizer
 #   make fuzz       every decoder of outside bytes, FUZZ_SECONDS each (default 20)
-#   make faults     a few rounds of random faults as tests (2 minutes)
+#   make faults     all tests of faults, those of seeds that once failed too (10 minutes)
+#   make faults-kills, faults-everything, faults-freeze, faults-redis   the long runs of docs/faults.md
 #   make chaos      random faults for SECONDS (60), from SEED (the time), then Redis against the oracle
 #   make soak-scaling   1 -> 4 -> 2 scorers at full speed, 20 times; make soak-restart   5 rolling restarts
 #   make bench      CPU microseconds an event, per process, beside the floor
@@ -105,7 +106,9 @@ $(BUILD)/unit/%: tests/unit/%.c $(LIBS_OURS)
 # setup.sh may bring what this file looks for, so the targets that call it build in a second make.
 JOBS ?= $(shell nproc)
 AGAIN = +@$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS))
-TEST_BIN = HOTPATH_TEST_BIN=$(CURDIR)/$(BUILD)/bin
+# The second: the same with crash points, beside the proxy.
+TEST_BIN = HOTPATH_TEST_BIN=$(CURDIR)/$(BUILD)/bin \
+	HOTPATH_TEST_CRASH_BIN=$(CURDIR)/build/crash$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))/bin
 
 .PHONY: units unit integration test tests-here asan tsan
 units: $(UNITS)
@@ -113,7 +116,7 @@ units: $(UNITS)
 unit: $(UNITS)
 	@tests/unit/run.sh $(sort $(UNITS))
 
-integration: all
+integration: all crash
 	@$(TEST_BIN) tests/run.sh --pytest integration
 
 test:
@@ -121,11 +124,10 @@ test:
 	$(AGAIN) all units
 	@$(MAKE) --no-print-directory -s tests-here
 
-tests-here:
+tests-here: crash
 	@$(TEST_BIN) tests/run.sh --units $(sort $(UNITS)) --pytest support integration
 
-# What the fault tests run: the same with crash points, and the proxy.
-CRASH_BIN = HOTPATH_TEST_CRASH_BIN=$(CURDIR)/build/crash$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))/bin
+# What the fault tests run (docs/faults.md).
 .PHONY: proxy crash
 proxy: $(PROXY)
 crash:
@@ -144,14 +146,17 @@ tsan:
 	$(AGAIN) SANITIZE=thread unit
 
 SECONDS_OF_CHAOS = $(if $(filter command line environment override,$(origin SECONDS)),$(SECONDS),60)
-# Not in `test`: what random faults meet differs from run to run.
-.PHONY: faults chaos
-faults: all
-	@$(TEST_BIN) tests/run.sh --pytest integration/faults
+FAULTS = $(TEST_BIN) PYTHONPATH=tests build/venv/bin/python tests/integration/faults
+# Long forms: `test` has short ones, with seeds that stay the same.
+.PHONY: faults faults-kills faults-everything faults-freeze faults-redis chaos
+faults: all crash
+	@$(TEST_BIN) PYTEST_ADDOPTS='-m "long or not long"' tests/run.sh --pytest integration/faults
 
-chaos: all
-	@$(TEST_BIN) PYTHONPATH=tests build/venv/bin/python tests/integration/faults/chaos.py \
-	    --seconds $(SECONDS_OF_CHAOS) $(if $(SEED),--seed $(SEED))
+faults-kills faults-everything faults-freeze faults-redis: faults-%: all crash
+	@$(FAULTS)/runs.py $* $(if $(SEED),--seed $(SEED)) $(FAULTS_OPTIONS)
+
+chaos: all crash
+	@$(FAULTS)/chaos.py --seconds $(SECONDS_OF_CHAOS) $(if $(SEED),--seed $(SEED))
 
 # Long forms of tests of `make test`: the same promise, more often and over more events.
 SOAK = @$(TEST_BIN) $(1) build/venv/bin/python -m pytest -c tests/pytest.ini --rootdir tests -q -rA -s $(2)
@@ -206,4 +211,5 @@ bench:
 	@tests/bench/run.sh
 
 clean:
-	rm -rf $(addprefix build/,bin lib obj unit fuzz bench address-undefined thread pytest_cache)
+	rm -rf $(addprefix build/,bin lib obj unit tests fuzz bench address-undefined thread crash \
+	    crash-address-undefined pytest_cache)

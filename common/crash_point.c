@@ -151,7 +151,7 @@ static crash_point_t point_named (const char *name)
 static void take_variable (const char *text)
 {
     char *copy = strdup (text), *rest = NULL;
-    for (char *one = strtok_r (copy, ";", &rest); one; one = strtok_r (NULL, ";", &rest)) {
+    for (char *one = strtok_r (copy, "; ", &rest); one; one = strtok_r (NULL, "; ", &rest)) {
         char nothing[] = "";
         char *options = strchr (one, ':');
         if (options)

@@ -30,7 +30,7 @@ import checker
 import crash_points
 import watcher
 from proxy import USUAL
-from rig import KINDS, FileSource, KafkaSource, Rig, add_markers, send_signal
+from rig import KINDS, FileSource, KafkaSource, Rig, add_markers, send_signal, wide_documents
 from support import maker, redis_check, servers
 
 # How often each comes; those at 0 only where a round can do them, or asks for them.
@@ -42,6 +42,7 @@ WITH_PROXY = {"proxy_faults": 2, "cut": 2}
 WITH_KAFKA = {"broker": 1}
 WITH_DISK = {"disk_full": 3}
 DISK_BYTES = 64 << 20
+WIDE = {"items": 5000, "documents": wide_documents()}
 # Points that nobody passes by itself, and what makes somebody pass them.
 TRIGGERS = {"revision-before": "weights", "revision-stored": "weights",
             "revision-published": "weights", "redis-judged": "flush", "shard-given": "add_worker",
@@ -65,6 +66,7 @@ class Plan(NamedTuple):
     proxy: Optional[bool] = None
     disk: Optional[bool] = None         # a small disk of its own for the state; needs root
     processes: Optional[dict] = None
+    wide: Optional[bool] = None         # rankings of more items than one command takes
 
 
 class Round:
@@ -78,11 +80,12 @@ class Round:
         self.began = time.monotonic()
         choose = self.random
         self.kafka = kafka
+        wide = random.Random(f"wide {plan.seed}").random() < 0.25 if plan.wide is None else plan.wide
         stream = maker.make(maker.Options(
             events=plan.events, seed=plan.seed, partitions=choose.choice((2, 3, 4)),
             jitter_ms=choose.choice((0, 20_000)), late_share=choose.choice((0, 0.01)),
             uneven=choose.random() < 0.3, poison=choose.random() < 0.5,
-            for_kafka=plan.source == "kafka"))
+            for_kafka=plan.source == "kafka", **(WIDE if wide else {})))
         self.complete_ms = add_markers(stream)
         source = KafkaSource(stream, kafka) if plan.source == "kafka" else \
             FileSource(self.folder, stream)
@@ -423,7 +426,8 @@ class Round:
             self.note(f"not ended in order: {error}")
         if self.disk:
             if wrong or self.plan.keep:
-                shutil.copytree(self.disk, self.folder / "state", dirs_exist_ok=True)
+                shutil.copytree(self.disk, self.folder / "state", dirs_exist_ok=True,
+                                ignore=shutil.ignore_patterns("run"))
             subprocess.run(["umount", "--lazy", self.disk], capture_output=True, check=False)
         if not wrong and not self.plan.keep:
             shutil.rmtree(self.folder, ignore_errors=True)

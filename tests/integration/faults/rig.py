@@ -76,6 +76,14 @@ def add_markers(stream):
     return at - 5000    # --max-out-of-orderness
 
 
+def wide_documents():
+    """The usual scenarios, one with rankings of so many items that they go through a temporary key."""
+    documents = maker.scenario_documents()
+    documents[0]["config"]["realtime_compute"]["hot_score"].update(
+        {"window_size_minutes": 180, "top_k": 5000, "default_weight": 0.5})
+    return documents
+
+
 # --- Sources ------------------------------------------------------------------------------------
 
 class FileSource:

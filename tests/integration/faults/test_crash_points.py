@@ -24,15 +24,15 @@ class Walk(runs.Planned):
     """Each (kind, point) once, the kinds side by side, in processes by hand behind the proxy."""
 
     def __init__(self):
-        super().__init__(chaos.Plan(31, events=20_000, by_hand=True, proxy=True, disk=False,
-                                    processes=runs.TWO))
+        super().__init__(chaos.Plan(31, events=40_000, by_hand=True, proxy=True, disk=False,
+                                    processes=runs.TWO, wide=True))
         self.left = {kind: [point.name for point in crash_points.table() if kind in point.kinds]
                      for kind in rigs.KINDS}
         self.armed = {}     # kind -> (name, since when)
         self.added = []
 
     def steps(self, _):
-        self.rig.source.feed(0.05)
+        self.rig.source.feed(0.9)       # rankings are as wide as they get
         self.ready()
         self.host.proxy.faults("all", **USUAL)
         deadline = time.monotonic() + WALK_SECONDS_MAX
@@ -41,7 +41,7 @@ class Walk(runs.Planned):
                 return [f"nobody passed {self.armed}, left are {self.left}"]
             if problem := self.host.problem():
                 return [problem]
-            self.rig.source.feed(0.0008)
+            self.rig.source.feed(0.0004)
             self.take_acted()
             for kind in rigs.KINDS:
                 self.next_of(kind)

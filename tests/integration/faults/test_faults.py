@@ -9,6 +9,7 @@ import chaos
 import checker
 import pytest
 import rig as rigs
+import runs
 from proxy import HOPS
 
 pytestmark = pytest.mark.timeout(200)
@@ -42,6 +43,23 @@ def test_run_alone_killed():
 def test_the_only_owner_killed():
     counts = run_round(chaos.Plan(11, faults=5, weights={"kill_some": 1}, events=6_000))
     assert counts["kills"] >= 5
+
+
+# What random rounds have found. 107: the answer that told of missing results was lost. 112: a hash of an
+# older window after FLUSHALL. 114: profiles due before a crash were written a period later.
+@pytest.mark.long
+@pytest.mark.parametrize("seed, source", [(107, "files"), (112, "files"), (114, "kafka")])
+def test_seeds_that_once_failed(seed, source, request):
+    kafka = request.getfixturevalue("kafka") if source == "kafka" else None
+    run_round(chaos.Plan(seed, source), kafka)
+
+
+# Metrics of four shards by a newer revision replaced those of all.
+@pytest.mark.long
+def test_kills_that_once_failed():
+    one = runs.Kills(1, 25)
+    wrong = one.run()
+    assert not wrong, one.explain(wrong)
 
 
 @pytest.mark.parametrize("hop", HOPS)
