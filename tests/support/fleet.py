@@ -72,14 +72,15 @@ class Member:
         return self.process is not None and self.process.poll() is None
 
     def start(self):
-        self.wanted = True
-        self.frozen = False
-        self.lives += 1
-        self.began = time.monotonic()
-        self.process = subprocess.Popen(
-            [str(part) for part in self.fleet.command(self)], stdin=subprocess.DEVNULL,
-            stdout=self.fleet.log, stderr=self.fleet.log, env=self.fleet.environment,
-            cwd=self.fleet.folder, preexec_fn=servers._die_with_parent)
+        with self.fleet.lock:   # or the supervisor would take it for dead and start a second one
+            self.wanted = True
+            self.frozen = False
+            self.lives += 1
+            self.began = time.monotonic()
+            self.process = subprocess.Popen(
+                [str(part) for part in self.fleet.command(self)], stdin=subprocess.DEVNULL,
+                stdout=self.fleet.log, stderr=self.fleet.log, env=self.fleet.environment,
+                cwd=self.fleet.folder, preexec_fn=servers._die_with_parent)
 
     def send(self, number):
         """False: it had ended already."""
