@@ -278,11 +278,12 @@ class Supervised:
 
     def stop(self):
         """SIGTERM, as an operator ends it; what went wrong, as lines."""
-        for process, _ in self.extra:
+        alive = [process for process, _ in self.extra if process.poll() is None]
+        self.extra.clear()      # the others died at a crash point
+        for process in alive:
             process.terminate()
-        bad = [f"a worker beside run ended with {code}" for process, _ in self.extra
+        bad = [f"a worker beside run ended with {code}" for process in alive
                if (code := process.wait(STOP_SECONDS_MAX)) != 0]
-        self.extra.clear()
         self.run.terminate()
         code = self.run.wait(STOP_SECONDS_MAX)
         return bad + ([f"hotpath run ended with {code}"] if code != 0 else [])
