@@ -388,6 +388,7 @@ class Rig:
         # What Redis has acknowledged survives its kill: each write is synced.
         self.redis = servers.Redis("--appendonly", "yes", "--appendfsync", "always")
         self.emptyings = 0              # begun and ended: odd while Redis is being emptied
+        self.emptied_at = 0.0           # monotonic; of the last time
         self.emptied = {}               # scenario -> end of its newest metrics window when Redis was emptied
         self.log = open(folder / "run.log", "ab")
         self.host = None
@@ -456,7 +457,8 @@ class Rig:
         self.emptyings += 1
 
     def note_emptied(self, keys, newest):
-        """Of metrics only the newest window is live: those before it do not come back."""
+        self.emptied_at = time.monotonic()
+        # Of metrics only the newest window is live: those before it do not come back.
         for name, members in zip(keys, newest, strict=True):
             if members:
                 self.emptied[name] = max(self.emptied.get(name, 0), int(members[0][1]))
