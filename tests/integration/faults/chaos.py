@@ -66,6 +66,7 @@ class Plan(NamedTuple):
     proxy: Optional[bool] = None
     disk: Optional[bool] = None         # a small disk of its own for the state; needs root
     processes: Optional[dict] = None
+    without: tuple = ()                 # faults that do not happen
     wide: Optional[bool] = None         # rankings of more items than one command takes
 
 
@@ -120,7 +121,7 @@ class Round:
             return self.plan.weights
         return {**FAULTS, **(WITH_PROXY if self.host.proxy else {}),
                 **(WITH_KAFKA if self.plan.source == "kafka" else {}),
-                **(WITH_DISK if self.disk else {})}
+                **(WITH_DISK if self.disk else {}), **dict.fromkeys(self.plan.without, 0)}
 
     # --- kills and freezes ---
 
@@ -463,6 +464,8 @@ def main():
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--faults", type=int, default=20)
     parser.add_argument("--source", choices=("files", "kafka", "both"), default="both")
+    parser.add_argument("--without", action="append", default=[], choices=sorted(FAULTS),
+                        help="a fault that does not happen; may be given again")
     parser.add_argument("--keep", action="store_true", help="keep the folders of good rounds too")
     options = parser.parse_args()
     deadline = time.monotonic() + options.seconds
@@ -476,7 +479,8 @@ def main():
                 source = "kafka" if seed % 3 == 0 else "files"
             if source == "kafka" and kafka is None:
                 kafka = servers.Kafka().start()
-            one = Round(Plan(seed, source, options.faults, keep=options.keep), kafka)
+            one = Round(Plan(seed, source, options.faults, keep=options.keep,
+                             without=tuple(options.without)), kafka)
             wrong = one.run()
             rounds += 1
             total.update(one.counts)
