@@ -316,6 +316,9 @@ class Round:
         self.kill(self.random.choice((0, 1, 2)))
         time.sleep(self.random.uniform(0, 2))
         ballast.unlink()
+        if self.is_by_hand():   # to begin on a full disk is refused, and tried again by whoever supervises
+            exits = self.host.fleet.exits
+            exits[:] = [(name, code) for name, code in exits if code not in (69, 73, 75)]
         self.note("the disk was full")
 
     # --- the round ---
