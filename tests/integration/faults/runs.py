@@ -128,12 +128,14 @@ def run_kills(options):
             kafka.destroy()
     by_kind = {name: count for name, count in total.items() if name.startswith("died ")}
     points = {name for name in total if name.startswith("at ")}
-    missing = [name for name in ("gaps", "repeats", "rewinds", "results_gap", "results_repeat",
-                                 "proxy_dropped", "proxy_repeated", "proxy_delayed",
-                                 "proxy_reordered") if not total[name]]
+    seen = {name: total[name] for name in (
+        "proxy_came", "proxy_dropped", "proxy_repeated", "proxy_delayed", "proxy_reordered", "gaps",
+        "repeats", "rewinds", "results_gap", "results_repeat")}
+    missing = [name for name, count in seen.items() if not count]
     print(f"{total['kills']} kills in {rounds} rounds, at {len(points)} points and at random "
           f"moments: equal after every round; {by_kind}; lost {total['lost']}, "
           f"double {total['double']} of {total['events']} counts")
+    print(f"on the way: {seen}")
     if missing:
         print(f"these were never seen, so the run proves nothing: {missing}")
     return 1 if missing else 0
