@@ -7,21 +7,25 @@
 #   make asan       unit and integration tests under address and undefined-behaviour sanitizers
 #   make tsan       unit tests under the thread sanitizer
 #   make fuzz       every decoder of outside bytes, FUZZ_SECONDS each (default 20)
-#   make faults     a few rounds of random faults as tests (2 minutes)
+#   make faults     all tests of faults, those of seeds that once failed too (10 minutes)
+#   make faults-kills, faults-everything, faults-freeze, faults-redis   the long runs of docs/faults.md
 #   make chaos      random faults for SECONDS (60), from SEED (the time), then Redis against the oracle
 #   make soak-scaling   1 -> 4 -> 2 scorers at full speed, 20 times; make soak-restart   5 rolling restarts
 #   make bench      CPU microseconds an event, per process, beside the floor
 #   make clean      remove what was built (what deploy/setup.sh fetched stays)
 #
-# V=1 shows whole commands. SANITIZE=address,undefined or SANITIZE=thread builds into a folder of its own.
+# V=1 shows whole commands. SANITIZE=address,undefined, SANITIZE=thread and CRASH_POINTS=1 (for fault tests:
+# common/crash_point.h) build into a folder of their own.
 
 SHELL := /bin/bash
 Q := $(if $(V),,@)
 SAY := $(if $(V),true,printf '  %s %s\n')
 CC ?= gcc
 SANITIZE ?=
+CRASH_POINTS ?=
 comma := ,
-BUILD := build$(if $(SANITIZE),/$(subst $(comma),-,$(SANITIZE)))
+FLAVOUR := $(subst $(comma),-,$(if $(CRASH_POINTS),crash$(if $(SANITIZE),-))$(SANITIZE))
+BUILD := build$(if $(FLAVOUR),/$(FLAVOUR))
 STAGES := ingestor scorer profiler metrics configd sink
 FOLDERS := common $(STAGES) ctl
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1.0)
@@ -41,6 +45,7 @@ WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-pr
 	-Wformat=2 -Wundef -Wvla -Werror
 CFLAGS_ALL := -std=gnu11 -O2 -g -fno-omit-frame-pointer -fno-math-errno -ffp-contract=off $(WARNINGS) \
 	-D_GNU_SOURCE -DHOTPATH_VERSION='"$(VERSION)"' -I. $(PKG_CFLAGS) $(YYJSON_CFLAGS) \
+	$(if $(CRASH_POINTS),-DHOTPATH_CRASH_POINTS) \
 	$(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all) $(CFLAGS)
 LDFLAGS_ALL := -Wl,--as-needed $(if $(SANITIZE),-fsanitize=$(SANITIZE)) $(LDFLAGS)
 # libmsgpackc (Debian 12) or libmsgpack-c (Debian 13)
@@ -48,7 +53,8 @@ MSGPACK_LIB := $(if $(shell pkg-config --exists msgpack-c 2>/dev/null && echo y)
 LIBS_ALL := $(PKG_LIBS) $(YYJSON_LIBS) $(MSGPACK_LIB) -lm -lpthread
 
 objs = $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out %/main.c,$(wildcard $(1)/*.c)))
-LIBS_OURS := $(foreach f,ctl $(STAGES) common,$(BUILD)/lib/lib$(f).a)
+LIBS_OURS := $(foreach f,tests/proxy ctl $(STAGES) common,$(BUILD)/lib/lib$(subst /,-,$(f)).a)
+PROXY := $(BUILD)/tests/frame-proxy
 BINS := $(foreach s,$(STAGES),$(BUILD)/bin/hotpath-$(s)) $(BUILD)/bin/hotpath
 UNITS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -62,12 +68,12 @@ $(BUILD)/obj/%.o: %.c Makefile
 	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
 
 define library
-$(BUILD)/lib/lib$(1).a: $(call objs,$(1))
+$(BUILD)/lib/lib$(subst /,-,$(1)).a: $(call objs,$(1))
 	@mkdir -p $$(@D)
 	@rm -f $$@
 	@ar rcs $$@ $$^
 endef
-$(foreach f,$(FOLDERS),$(eval $(call library,$(f))))
+$(foreach f,$(FOLDERS) tests/proxy,$(eval $(call library,$(f))))
 
 define stage_binary
 $(BUILD)/bin/hotpath-$(1): $(BUILD)/obj/$(1)/main.o $(BUILD)/lib/lib$(1).a $(BUILD)/lib/libcommon.a
@@ -82,19 +88,27 @@ $(BUILD)/bin/hotpath: $(BUILD)/obj/ctl/main.o $(BUILD)/lib/libctl.a $(BUILD)/lib
 	@$(SAY) LD $@
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) $^ $(LIBS_ALL) -o $@
 
+# Stands between the processes in fault tests.
+$(PROXY): $(BUILD)/obj/tests/proxy/main.o $(BUILD)/lib/libtests-proxy.a $(BUILD)/lib/libcommon.a
+	@mkdir -p $(@D)
+	@$(SAY) LD $@
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) $^ $(LIBS_ALL) -o $@
+
 $(BUILD)/unit/%: tests/unit/%.c $(LIBS_OURS)
 	@mkdir -p $(@D)
 	@$(SAY) LD $@
 	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -MF $@.d $(LDFLAGS_ALL) $< -Wl,--start-group $(LIBS_OURS) -Wl,--end-group $(LIBS_ALL) -lcmocka -o $@
 
--include $(wildcard $(BUILD)/obj/*/*.d $(BUILD)/unit/*.d)
+-include $(wildcard $(BUILD)/obj/*/*.d $(BUILD)/obj/*/*/*.d $(BUILD)/unit/*.d)
 
 # --- Tests ---------------------------------------------------------------------------------------
 
 # setup.sh may bring what this file looks for, so the targets that call it build in a second make.
 JOBS ?= $(shell nproc)
 AGAIN = +@$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS))
-TEST_BIN = HOTPATH_TEST_BIN=$(CURDIR)/$(BUILD)/bin
+# The second: the same with crash points, beside the proxy.
+TEST_BIN = HOTPATH_TEST_BIN=$(CURDIR)/$(BUILD)/bin \
+	HOTPATH_TEST_CRASH_BIN=$(CURDIR)/build/crash$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))/bin
 
 .PHONY: units unit integration test tests-here asan tsan
 units: $(UNITS)
@@ -102,7 +116,7 @@ units: $(UNITS)
 unit: $(UNITS)
 	@tests/unit/run.sh $(sort $(UNITS))
 
-integration: all
+integration: all crash
 	@$(TEST_BIN) tests/run.sh --pytest integration
 
 test:
@@ -110,8 +124,14 @@ test:
 	$(AGAIN) all units
 	@$(MAKE) --no-print-directory -s tests-here
 
-tests-here:
+tests-here: crash
 	@$(TEST_BIN) tests/run.sh --units $(sort $(UNITS)) --pytest support integration
+
+# What the fault tests run (docs/faults.md).
+.PHONY: proxy crash
+proxy: $(PROXY)
+crash:
+	$(AGAIN) CRASH_POINTS=1 all proxy
 
 # Each in a build folder of its own.
 asan: export ASAN_OPTIONS := detect_leaks=1:$(ASAN_OPTIONS)
@@ -126,14 +146,17 @@ tsan:
 	$(AGAIN) SANITIZE=thread unit
 
 SECONDS_OF_CHAOS = $(if $(filter command line environment override,$(origin SECONDS)),$(SECONDS),60)
-# Not in `test`: what random faults meet differs from run to run.
-.PHONY: faults chaos
-faults: all
-	@$(TEST_BIN) tests/run.sh --pytest integration/faults
+FAULTS = $(TEST_BIN) PYTHONPATH=tests build/venv/bin/python tests/integration/faults
+# Long forms: `test` has short ones, with seeds that stay the same.
+.PHONY: faults faults-kills faults-everything faults-freeze faults-redis chaos
+faults: all crash
+	@$(TEST_BIN) PYTEST_ADDOPTS='-m "long or not long"' tests/run.sh --pytest integration/faults
 
-chaos: all
-	@$(TEST_BIN) PYTHONPATH=tests build/venv/bin/python tests/integration/faults/chaos.py \
-	    --seconds $(SECONDS_OF_CHAOS) $(if $(SEED),--seed $(SEED))
+faults-kills faults-everything faults-freeze faults-redis: faults-%: all crash
+	@$(FAULTS)/runs.py $* $(if $(SEED),--seed $(SEED)) $(FAULTS_OPTIONS)
+
+chaos: all crash
+	@$(FAULTS)/chaos.py --seconds $(SECONDS_OF_CHAOS) $(if $(SEED),--seed $(SEED))
 
 # Long forms of tests of `make test`: the same promise, more often and over more events.
 SOAK = @$(TEST_BIN) $(1) build/venv/bin/python -m pytest -c tests/pytest.ini --rootdir tests -q -rA -s $(2)
@@ -188,4 +211,5 @@ bench:
 	@tests/bench/run.sh
 
 clean:
-	rm -rf $(addprefix build/,bin lib obj unit fuzz bench address-undefined thread pytest_cache)
+	rm -rf $(addprefix build/,bin lib obj unit tests fuzz bench address-undefined thread crash \
+	    crash-address-undefined pytest_cache)

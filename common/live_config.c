@@ -12,6 +12,7 @@
 #include "common/live_scenarios.h"
 #include "common/log.h"
 #include "common/memory.h"
+#include "common/silence.h"
 
 enum {
     STEP_MESSAGES_MAX = 256,
@@ -30,6 +31,7 @@ struct live_config {
     buffer_t staged; /* entries of a snapshot that is coming in */
     uint64_t told_incarnation, told_sequence;
     int64_t told_ms;
+    silence_t silence; /* of configd */
     buffer_t frame;
 };
 
@@ -154,6 +156,7 @@ static uint32_t take (live_config_t *self, span_t frame, int64_t now_ms)
         log_warning ("config message that cannot be read", F_INT ("bytes", frame.size));
         return 0;
     }
+    silence_heard (&self->silence);
     config_verdict_t verdict = config_sequence_take (&self->sequence, &message, now_ms);
     if (verdict.empty)
         buffer_clear (&self->staged);
@@ -202,6 +205,23 @@ static void tell_applied (live_config_t *self, int64_t now_ms)
     self->told_ms = now_ms;
 }
 
+static void watch (live_config_t *self, int64_t now_ms)
+{
+    if (now_ms - self->silence.looked_ms < SILENCE_LOOK_MS ||
+        !silence_look (&self->silence, true, now_ms))
+        return;
+    if (self->silence.silent)
+        log_warning ("configd is silent: changes of scenarios do not come through",
+                     F_INT ("silent_ms", self->silence.quiet_ms));
+    else
+        log_info ("configd is heard again");
+}
+
+int64_t live_config_silent_ms (const live_config_t *self)
+{
+    return self->silence.silent ? self->silence.quiet_ms : 0;
+}
+
 uint32_t live_config_step (live_config_t *self, int64_t now_ms)
 {
     uint32_t changed = 0;
@@ -220,6 +240,7 @@ uint32_t live_config_step (live_config_t *self, int64_t now_ms)
     if (config_sequence_ask (&self->sequence, now_ms))
         request (self, CONFIG_WIRE_WANTED);
     tell_applied (self, now_ms);
+    watch (self, now_ms);
     return changed;
 }
 

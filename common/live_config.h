@@ -49,5 +49,7 @@ const live_scenario_t *live_config_find (const live_config_t *self, span_t tenan
 const live_scenario_t *live_config_find_hash (const live_config_t *self, uint64_t hash);
 const live_scenario_t *live_config_at (const live_config_t *self, uint32_t index);
 uint32_t live_config_count (const live_config_t *self);
+/*  For how long (ms) configd, whose beacon comes four times a second, has been silent; 0: it is heard. */
+int64_t live_config_silent_ms (const live_config_t *self);
 
 #endif

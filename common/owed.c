@@ -302,6 +302,12 @@ void owed_sent (owed_t *self, uint32_t sink)
     pipe->sent++;
 }
 
+uint64_t owed_next_sequence (const owed_t *self, uint32_t sink)
+{
+    const pipe_t *pipe = &self->pipes[sink];
+    return pipe->sent ? pipe->last_sequence - (pipe->count - pipe->sent) + 1 : 0;
+}
+
 size_t owed_pipe_bytes (const owed_t *self, uint32_t sink)
 {
     return self->pipes[sink].bytes;

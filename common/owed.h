@@ -69,6 +69,8 @@ void owed_enter (owed_t *self, uint32_t sink, const void *body, size_t body_size
 /*  The next chunk of the pipe that has not been sent; false: all have. owed_sent: it has been. */
 bool owed_to_send (owed_t *self, uint32_t sink, owed_chunk_t *chunk);
 void owed_sent (owed_t *self, uint32_t sink);
+/*  The sequence that is sent next, where something is sent and not acknowledged; else 0. */
+uint64_t owed_next_sequence (const owed_t *self, uint32_t sink);
 /*  Bytes in the pipe, sent or not, not acknowledged. */
 size_t owed_pipe_bytes (const owed_t *self, uint32_t sink);
 /*  Redis has every sequence <= executed: those results are no longer owed, unless put again since. */

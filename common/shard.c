@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/check.h"
+#include "common/crash_point.h"
 #include "common/log.h"
 #include "common/memory.h"
 #include "common/pack.h"
@@ -96,6 +97,7 @@ typedef struct {
 static shard_fault_t load_record (void *arg, const uint8_t *key, size_t key_size,
                                   const uint8_t *value, size_t value_size)
 {
+    CRASH_POINT (LOAD_DURING);
     loading_t *loading = arg;
     shard_t *self = loading->shard;
     int failed = -1;
@@ -129,7 +131,11 @@ static shard_fault_t take_epoch (shard_t *self, const shard_options_t *options, 
     self->fresh = stored == 0;
     self->epoch = state_clock_next (options->state, stored + 1, options->wall_ms);
     const change_set_t nothing = {0};
-    return shard_store_commit (self->store, &nothing, self->epoch, error, error_size);
+    shard_fault_t fault =
+        shard_store_commit (self->store, &nothing, self->epoch, error, error_size);
+    if (!fault)
+        CRASH_POINT (EPOCH_TAKEN);
+    return fault;
 }
 
 /*  An empty state, as before anything was loaded. */
@@ -220,6 +226,7 @@ shard_t *shard_open (const shard_options_t *options, shard_fault_t *fault, char 
     stage_time_t time = shard_time (self, options->now_ms);
     self->stage->loaded (self->state, &time);
     self->stage->refresh (self->state, &time, (stage_refresh_t){0});
+    CRASH_POINT (LOAD_AFTER);
     return self;
 }
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/crash_point.h"
 #include "common/memory.h"
 #include "common/share_plan.h"
 
@@ -320,6 +321,7 @@ static void try_take (shard_owner_t *self, uint32_t shard, int64_t now_ms)
     lock->fd = lock_file (lock_path (self, shard));
     if (lock->fd < 0)
         return;
+    CRASH_POINT (LOCK_TAKEN);
     self->held_count++;
     publish (self);
     if (!is_in_place (lock->fd, self->path))

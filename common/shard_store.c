@@ -14,6 +14,7 @@
 #include <xxhash.h>
 
 #include "common/crash_mark.h"
+#include "common/crash_point.h"
 #include "common/memory.h"
 #include "common/shard_check.h"
 
@@ -427,7 +428,10 @@ static int try_commit (shard_store_t *self, const change_set_t *changes, uint64_
         mdb_txn_abort (txn);
         return code;
     }
-    return mdb_txn_commit (txn);
+    CRASH_POINT (COMMIT_BEFORE);
+    code = mdb_txn_commit (txn);
+    CRASH_POINT (COMMIT_AFTER);
+    return code;
 }
 
 /*  Doubles the map, up to the bound. False: it cannot grow. */

@@ -169,7 +169,13 @@ void status_config_readiness (const live_config_t *config, const char *endpoint,
 {
     uint64_t incarnation, sequence;
     live_config_position (config, &incarnation, &sequence);
-    if (live_config_ready (config))
+    int64_t silent_ms = live_config_silent_ms (config);
+    if (live_config_ready (config) && silent_ms)
+        readiness_say (readiness, false, "config",
+                       "configd at %s has sent nothing for %lld s: it is frozen, cut off or gone, and changes "
+                       "of scenarios do not come through",
+                       endpoint, (long long)(silent_ms / 1000));
+    else if (live_config_ready (config))
         readiness_say (readiness, true, "config", "sequence %" PRIu64 ", %u scenarios", sequence,
                        live_config_count (config));
     else

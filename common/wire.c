@@ -93,6 +93,7 @@ void wire_write_partitions (buffer_t *frame, const wire_partitions_t *head)
 {
     pack_int (frame, head->idle_time_ms);
     pack_bool (frame, head->once);
+    pack_bool (frame, head->leaving);
     pack_uint (frame, head->partition_count);
     pack_uint (frame, head->own_count);
 }
@@ -233,6 +234,7 @@ void wire_read_partitions (cursor_t *frame, wire_partitions_t *head)
 {
     head->idle_time_ms = read_time_ms (frame);
     head->once = cursor_bool (frame);
+    head->leaving = cursor_bool (frame);
     head->partition_count = (uint32_t) cursor_uint_max (frame, WIRE_PARTITIONS_MAX);
     head->own_count = (uint32_t) cursor_uint_max (frame, WIRE_PARTITIONS_MAX);
 }

@@ -99,6 +99,7 @@ void wire_read_section (cursor_t *frame, wire_section_t *section);
 typedef struct {
     int64_t idle_time_ms; /* event time reached while all are idle; EVENT_TIME_NONE: not all are */
     bool once;            /* --once: partitions end */
+    bool leaving;         /* it stops in order: nothing comes from it any more */
     uint32_t partition_count, own_count;
 } wire_partitions_t;
 
@@ -184,7 +185,8 @@ typedef struct {
     uint32_t shard;
     uint64_t epoch;
     uint64_t sequence; /* 1, 2, 3 … for each (shard, epoch, sink incarnation); each chunk has its own */
-    uint32_t chunk, chunk_count; /* chunk 0 .. chunk_count - 1 of the body, sent in order */
+    uint32_t chunk, chunk_count; /* chunk 0 .. chunk_count - 1 of the body, sent in order; of 0 chunks: a mark,
+                                    once a second, that says which sequence comes next */
     span_t body;
 } wire_result_t;
 

@@ -4,6 +4,7 @@
 
 #include "common/clock.h"
 #include "common/crash_mark.h"
+#include "common/crash_point.h"
 #include "common/log.h"
 #include "common/memory.h"
 #include "common/state_clock.h"
@@ -182,6 +183,7 @@ void worker_destroy (worker_t **self_p)
         zsock_destroy (&self->ingestors[i].socket);
         free (self->ingestors[i].endpoint);
     }
+    worker_forget_peers (self);
     if (self->has_held)
         zmq_msg_close (&self->held);
     for (uint32_t i = 0; i < self->rewind_count; i++)
@@ -244,6 +246,8 @@ static void turn (worker_t *self)
     if (take)
         worker_take_frames (self, now_ms);
     worker_judge_rebuilt (self);
+    self->deaf |= !take || self->has_held;
+    worker_watch_peers (self, now_ms);
     advance_shards (self, now_ms);
     worker_catch_up (self, now_ms);
     worker_send_results (self, now_ms);
@@ -298,6 +302,7 @@ int worker_drain (worker_t *self)
         turn (self);
     if (worker_owned (self) > 0)
         return -1;
+    CRASH_POINT (DRAIN_LEFT);
     self->announced_ms = 0;
     self->announce_now = true;
     worker_announce (self, clock_ms ());

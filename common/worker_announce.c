@@ -1,6 +1,7 @@
 /*  worker_announce: what this worker tells every ingestor: where it is, what it owns, how far that is. */
 #include "common/worker_parts.h"
 
+#include "common/crash_point.h"
 #include "common/log.h"
 #include "common/memory.h"
 
@@ -132,6 +133,7 @@ void worker_announce (worker_t *self, int64_t now_ms)
     for (uint32_t i = 0; i < self->ingestor_count; i++)
         zmq_send (zsock_resolve (self->ingestors[i].socket), self->announce_frame.bytes,
                   self->announce_frame.size, ZMQ_DONTWAIT);
+    CRASH_POINT (ANNOUNCE_AFTER);
     self->announced_ms = now_ms;
     self->announce_now = false;
 }

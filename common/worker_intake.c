@@ -2,6 +2,7 @@
 #include "common/worker_parts.h"
 
 #include "common/counting.h"
+#include "common/crash_point.h"
 #include "common/log.h"
 #include "common/memory.h"
 #include "common/wire_event.h"
@@ -80,6 +81,7 @@ static void want_rewind (worker_t *self, const wire_header_t *header, const wire
     rewind->ingestor = memory_copy_string (header->sender.bytes, header->sender.size);
     rewind->incarnation = header->incarnation;
     rewind->rewinds = section->rewinds;
+    CRASH_POINT (REWIND_WANTED);
     self->announce_now = true;
     log_info ("a gap: a rewind is wanted", F_SPAN ("partition", section->partition),
               F_INT ("shard", section->shard), F_INT ("from", section->from));
@@ -122,6 +124,7 @@ static void apply_rows (worker_t *self, shard_t *shard, const wire_section_t *se
             if (rows[i].offset >= next)
                 apply_event (self, shard, &rows[i], &events[i]);
         }
+        CRASH_POINT (SECTION_HALF);
     }
 }
 
@@ -198,6 +201,7 @@ static void take_section (worker_t *self, const wire_header_t *header, const wir
     /* Only events undo the end of input: an empty range says that there were none. */
     if (section->event_count)
         shard->finished = false;
+    CRASH_POINT (SECTION_APPLIED);
 }
 
 static bool read_tables (worker_t *self, cursor_t *frame, const wire_sections_t *head)
@@ -296,6 +300,8 @@ static void take_partitions (worker_t *self, const wire_header_t *header, cursor
     }
     watermark_end (self->watermark);
     worker_revive_partitions (self);
+    if (head.leaving)
+        worker_bid_farewell (self, header);
     for (uint32_t i = 0; i < self->layout.shard_count; i++) {
         if (self->shards[i])
             self->shards[i]->touched = true;
@@ -309,7 +315,9 @@ static bool take_frame (worker_t *self, zmq_msg_t *message, bool may_wait)
     cursor_t frame = cursor_of (zmq_msg_data (message), zmq_msg_size (message));
     wire_header_t header;
     bool taken = true;
-    if (wire_read_header (&frame, &header) && header.kind == WIRE_SECTIONS)
+    if (wire_read_header (&frame, &header))
+        worker_heard (self, &header);
+    if (!frame.failed && header.kind == WIRE_SECTIONS)
         taken = take_sections (self, &header, &frame, may_wait);
     else if (!frame.failed && header.kind == WIRE_PARTITIONS)
         take_partitions (self, &header, &frame);

@@ -9,6 +9,7 @@
 #include "common/resolver.h"
 #include "common/shard.h"
 #include "common/shard_owner.h"
+#include "common/silence.h"
 #include "common/state_layout.h"
 #include "common/status.h"
 #include "common/wire.h"
@@ -52,10 +53,12 @@ typedef struct {
     uint64_t redis_generation;
     buffer_t frame;       /* made and not yet taken by ZeroMQ */
     int64_t greeted_ms;
+    bool greets;          /* the frame of marks was made, the greeting follows */
     char *endpoint;       /* its name for people */
     uint64_t acknowledged;/* answers that moved a pipe on, in this life */
     uint64_t seen;        /* … as readiness last saw it */
     stall_t stall;
+    silence_t silence;    /* it answers each greeting */
 } worker_sink_t;
 
 /*  Where a shard stood. */
@@ -84,6 +87,13 @@ typedef struct {
     char *endpoint;
     zsock_t *socket;
 } worker_ingestor_t;
+
+/*  An ingestor that sends here: at least once a second it says how its partitions are. */
+typedef struct {
+    char *name;
+    uint64_t incarnation;
+    silence_t silence;
+} worker_sender_t;
 
 struct worker {
     const worker_settings_t *settings;
@@ -131,6 +141,10 @@ struct worker {
     uint16_t *frame_actions; /* by number - ACTION_CUSTOM in the present frame */
 
     int64_t now_ms;  /* of this turn */
+    worker_sender_t senders[WORKER_INGESTORS_MAX];
+    uint32_t sender_count;
+    bool deaf; /* in some turn since the last look nothing was taken from them */
+    int64_t watched_ms;
     bool announce_now;
     int64_t announced_ms, resolved_ms, step_due_ms, advanced_ms;
     buffer_t announce_frame;
@@ -182,6 +196,13 @@ bool worker_follows_redis (const worker_t *self, const shard_t *shard);
 /*  worker_announce.c */
 void worker_announce (worker_t *self, int64_t now_ms);
 void worker_resolve_ingestors (worker_t *self, int64_t now_ms);
+
+/*  worker_peers.c: who is silent. */
+void worker_heard (worker_t *self, const wire_header_t *header);
+void worker_bid_farewell (worker_t *self, const wire_header_t *header);
+void worker_watch_peers (worker_t *self, int64_t now_ms);
+void worker_tell_senders (worker_t *self, readiness_t *readiness);
+void worker_forget_peers (worker_t *self);
 
 /*  worker_status.c: what /readyz and /metrics say; arg is the worker. */
 void worker_tell_readiness (void *arg, readiness_t *readiness, int64_t now_ms);

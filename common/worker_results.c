@@ -1,6 +1,7 @@
 /*  worker_results: owed results into the pipes to the sinks, and what the sinks acknowledge. */
 #include "common/worker_parts.h"
 
+#include "common/crash_point.h"
 #include "common/incarnation.h"
 #include "common/log.h"
 #include "common/memory.h"
@@ -78,6 +79,7 @@ static void take_ack (worker_t *self, uint32_t index, const wire_ack_t *ack)
     size_t before = owed_pipe_bytes (shard->owed, index);
     owed_acknowledged (shard->owed, index, ack->executed);
     self->sinks[index].acknowledged += owed_pipe_bytes (shard->owed, index) < before;
+    CRASH_POINT (ACK_TAKEN);
     if (ack->gap)
         owed_again (shard->owed, index, ack->expected);
 }
@@ -101,6 +103,7 @@ static void take_acks (worker_t *self, zmq_msg_t *message, int64_t now_ms)
     sink->heard_ms = now_ms;
     if (verdict == INCARNATION_NEWER)
         sink_started (self, head.sink_index, &header, now_ms);
+    silence_heard (&sink->silence);
     if (sink->redis_generation && head.redis_generation != sink->redis_generation)
         log_info ("Redis came back as another or empty: all that is live is sent again");
     sink->redis_generation = head.redis_generation;
@@ -203,25 +206,54 @@ static void make_frame (worker_t *self, uint32_t index, const buffer_t *results,
 }
 
 /*  True: it is gone. A full pipe keeps it: results wait as owed. */
-static bool send_frame (worker_sink_t *sink, int64_t now_ms)
+static bool send_frame (worker_sink_t *sink)
 {
     if (!sink->frame.size)
         return true;
+    CRASH_POINT (RESULT_MADE);
     if (zmq_send (zsock_resolve (sink->socket), sink->frame.bytes, sink->frame.size, ZMQ_DONTWAIT) < 0)
         return false;
+    CRASH_POINT (RESULT_SENT);
     buffer_clear (&sink->frame);
-    sink->greeted_ms = now_ms;
     return true;
 }
 
+/*  Where the numbers of each shard stand: what is lost behind the last result shows by it. */
+static uint32_t gather_marks (worker_t *self, uint32_t index, buffer_t *results)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < self->layout.shard_count; i++) {
+        const shard_t *shard = self->shards[i];
+        uint64_t next = shard ? owed_next_sequence (shard->owed, index) : 0;
+        if (!next)
+            continue;
+        const wire_result_t mark = {
+            .shard = shard->number, .epoch = shard->epoch, .sequence = next, .body = span_of ("")};
+        wire_write_result (results, &mark);
+        count++;
+    }
+    return count;
+}
+
+/*  Once a second, whatever else is sent: marks, and behind them the greeting, which is answered. */
 static void serve_sink (worker_t *self, uint32_t index, int64_t now_ms)
 {
     worker_sink_t *sink = &self->sinks[index];
     buffer_t results = {0};
-    for (int i = 0; i < WORKER_SINK_FRAMES && send_frame (sink, now_ms); i++) {
+    for (int i = 0; i < WORKER_SINK_FRAMES && send_frame (sink); i++) {
+        uint32_t count = 0;
+        bool known = sink->incarnation != 0, greets = sink->greets;
         buffer_clear (&results);
-        uint32_t count = sink->incarnation ? gather_chunks (self, index, &results, now_ms) : 0;
-        if (!count && now_ms - sink->greeted_ms < WORKER_GREETING_MS)
+        sink->greets = false;
+        if (!greets && now_ms - sink->greeted_ms >= WORKER_GREETING_MS) {
+            sink->greeted_ms = now_ms;
+            count = known ? gather_marks (self, index, &results) : 0;
+            sink->greets = count > 0;
+            greets = !count;
+        } else if (!greets && known) {
+            count = gather_chunks (self, index, &results, now_ms);
+        }
+        if (!count && !greets)
             break;
         make_frame (self, index, &results, count);
     }

@@ -5,6 +5,7 @@
 #include <sysexits.h>
 
 #include "common/clock.h"
+#include "common/crash_point.h"
 #include "common/log.h"
 #include "common/shard_check.h"
 
@@ -135,6 +136,7 @@ static void let_go (worker_t *self, uint32_t number)
     worker_forget_rewinds (self, number);
     say_counts (self, "given", self->shards[number]);
     shard_destroy (&self->shards[number]);
+    CRASH_POINT (SHARD_GIVEN);
     shard_owner_release (self->owner, number);
     self->gave_ms = clock_ms ();
     self->announce_now = true;
@@ -289,6 +291,7 @@ void worker_take_commits (worker_t *self, int64_t now_ms)
         self->counts.failed_commits += job->fault != SHARD_FAULT_NONE;
         self->counts.commit_ms += (uint64_t) job->took_ms;
         commit_job_destroy (&job);
+        CRASH_POINT (COMMIT_NOTED);
         self->announce_now = true;
         shard->precommitted |= shard->leaving && !shard->fault;
         if (shard->dropped)
@@ -301,6 +304,7 @@ void worker_take_commits (worker_t *self, int64_t now_ms)
 static void submit_commit (worker_t *self, shard_t *shard)
 {
     commit_job_t *job = shard_collect (shard);
+    CRASH_POINT (COMMIT_COLLECTED);
     if (job) {
         committer_submit (self->committer, &job);
     } else if (shard->closing) {

@@ -85,7 +85,12 @@ static void tell_sink (worker_t *self, uint32_t index, readiness_t *readiness, i
     size_t shards = owed_to (self, index);
     int64_t ms = stall_ms (&sink->stall, shards > 0, sink->acknowledged != sink->seen, now_ms);
     sink->seen = sink->acknowledged;
-    if (ms < SINK_STALL_MS)
+    if (sink->silence.silent)
+        readiness_say (
+            readiness, false, "sink",
+            "%u at %s has answered nothing for %lld s: it is frozen, cut off, gone or full", index,
+            sink->endpoint, (long long)(sink->silence.quiet_ms / 1000));
+    else if (ms < SINK_STALL_MS)
         readiness_say (readiness, true, "sink", "%u at %s, results of %zu shards are owed", index,
                        sink->endpoint, shards);
     else
@@ -102,6 +107,7 @@ void worker_tell_readiness (void *arg, readiness_t *readiness, int64_t now_ms)
     tell_shards (self, readiness, now_ms);
     tell_ingestors (self, readiness, now_ms);
     tell_intake (self, readiness, now_ms);
+    worker_tell_senders (self, readiness);
     for (uint32_t i = 0; i < self->sink_count; i++)
         tell_sink (self, i, readiness, now_ms);
 }

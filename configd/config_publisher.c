@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <uthash.h>
 #include <zmq.h>
+#include "common/crash_point.h"
 #include "common/log.h"
 #include "common/memory.h"
 
@@ -187,6 +188,7 @@ static void send_snapshot (config_publisher_t *self, span_t topic)
         config_wire_write_message (&self->frame, topic, &message);
         buffer_append (&self->frame, self->entries.bytes, self->entries.size);
         send_frame (self);
+        CRASH_POINT (SNAPSHOT_SENT);
     }
 }
 

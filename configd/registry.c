@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <uthash.h>
+#include "common/crash_point.h"
 #include "common/key_hash.h"
 #include "common/log.h"
 #include "common/memory.h"
@@ -168,8 +169,10 @@ int registry_flush (registry_t *self, void (*told) (void *arg, const config_entr
 {
     if (!self->dirty)
         return 0;
+    CRASH_POINT (REVISION_BEFORE);
     if (store_all (self) != 0)
         return -1;
+    CRASH_POINT (REVISION_STORED);
     int changes = 0;
     for (uint32_t i = 0; i < self->count; i++) {
         entry_t *entry = self->entries[i];
@@ -189,6 +192,7 @@ int registry_flush (registry_t *self, void (*told) (void *arg, const config_entr
             continue;
         config_entry_t change = as_entry (self, entry);
         told (arg, &change);
+        CRASH_POINT (REVISION_PUBLISHED);
         changes++;
     }
     self->dirty = false;

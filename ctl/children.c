@@ -14,6 +14,7 @@
 #include "common/buffer.h"
 #include "common/check.h"
 #include "common/clock.h"
+#include "common/crash_point.h"
 #include "common/log.h"
 #include "ctl/lines.h"
 #include "ctl/restart_policy.h"
@@ -166,7 +167,7 @@ static void make_environment (children_t *self)
         count++;
     self->environment = memory_new_array (count + 2, sizeof *self->environment);
     for (size_t i = 0; i < count; i++) {
-        if (strncmp (environ[i], "HOTPATH_", 8) != 0)
+        if (strncmp (environ[i], "HOTPATH_", 8) != 0 || crash_point_is_variable (environ[i]))
             self->environment[self->environment_count++] = environ[i];
     }
 }
@@ -231,6 +232,7 @@ static _Noreturn void become (const children_t *self, const run_child_t *plan, c
     }
     if (!wired || close_range (RUN_BEAT_FD + 1, ~0U, 0) != 0)
         _exit (EX_OSERR);
+    CRASH_POINT (FORK_CHILD);
     execve (arguments[0], arguments, self->environment);
     dprintf (STDERR_FILENO, "hotpath: cannot start %s: %s\n", arguments[0], strerror (errno));
     _exit (EX_UNAVAILABLE);
@@ -258,10 +260,12 @@ void children_start (children_t *self, uint32_t index)
     char **arguments = life_arguments (child);
     self->environment[self->environment_count] = child->plan->secret;
     pid_t parent = getpid ();
+    CRASH_POINT (FORK_BEFORE);
     child->pid = fork ();
     CHECK (child->pid >= 0);
     if (child->pid == 0)
         become (self, child->plan, arguments, beat[1], words[1], parent);
+    CRASH_POINT (FORK_AFTER);
     free (arguments);
     close (beat[1]);
     close (words[1]);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/crash_point.h"
 #include "common/log.h"
 #include "common/memory.h"
 #include "ctl/children.h"
@@ -199,6 +200,7 @@ static void step_stop (run_t *self)
     if (running) {
         self->killed |= clock_ms () - self->since_ms >= RUN_STOP_MS;
     } else if (self->stage + 1 < RUN_STOP_STAGES) {
+        CRASH_POINT (STOP_BETWEEN);
         begin_stage (self, self->stage + 1);
     } else {
         self->phase = PHASE_END;
@@ -388,6 +390,7 @@ int run_main (int argc, char **argv)
         if (run_folder_open (&folder, settings.state, (uint32_t)settings.shards, error,
                              sizeof error, &code) != 0)
             settings_fail (code, "%s", error);
+        CRASH_POINT (RUN_LOCKED);
         code = run_in (&settings, programs, &folder, &signals, signal_fd, level != LOG_LEVEL_DEBUG,
                        &again);
         run_folder_close (&folder);

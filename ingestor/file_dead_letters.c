@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include "common/buffer.h"
 #include "common/clock.h"
+#include "common/crash_point.h"
 #include "common/log.h"
 #include "common/memory.h"
 #include "common/utf8.h"
@@ -138,6 +139,7 @@ static int flush_queue (file_dead_letters_t *self)
     }
     if (fdatasync (self->fd))
         return -1;
+    CRASH_POINT (LETTER_SAFE);
     buffer_clear (&self->queue);
     self->written = 0;
     pending_counts_clear (&self->pending);

@@ -4,6 +4,7 @@
 #include <sysexits.h>
 
 #include "common/clock.h"
+#include "common/crash_point.h"
 #include "common/log.h"
 #include "common/memory.h"
 #include "common/stop.h"
@@ -54,6 +55,7 @@ static void on_assigned (void *arg, uint32_t source_index)
     partition->stopped = partition->renew = false;
     partition->source_paused = false;
     partition->run = (idleness_run_t){0};
+    CRASH_POINT (PARTITION_ASSIGNED);
 }
 
 static void on_revoked (void *arg, uint32_t source_index)
@@ -131,6 +133,7 @@ static void on_rewind (void *arg, uint32_t slot, uint32_t number, vector_entry_t
         return;
     offset_ledger_set_slot (partition, slot, entry);
     partition->restart = true;
+    CRASH_POINT (REWIND_BEFORE);
 }
 
 static void take_announces (ingestor_t *self)
@@ -210,6 +213,9 @@ static void start_partition (ingestor_t *self, ledger_partition_t *partition, ui
     partition->skip_to_oldest = false;
     partition->restart = false;
     partition->rewinds += again;
+    CRASH_POINT (PARTITION_STARTED);
+    if (again)
+        CRASH_POINT (REWIND_AFTER);
     /* A source keeps a pause over a start: what was paused before (while a shard had no owner, say) would
      * never be read again. */
     ops->pause (self->source, partition->source_index, false);
@@ -247,7 +253,9 @@ static void commit (ingestor_t *self)
         int64_t durable = owners_durable (self->owners, i);
         if (!partition || !partition->started || durable <= partition->committed)
             continue;
+        CRASH_POINT (OFFSET_BEFORE);
         self->source->ops->commit (self->source, partition->source_index, durable);
+        CRASH_POINT (OFFSET_AFTER);
         partition->committed = durable;
     }
 }
@@ -372,6 +380,7 @@ static void turn (ingestor_t *self)
     live_config_step (self->config, self->now_ms);
     ingestor_await_step (self);
     take_announces (self);
+    ingestor_watch_workers (self);
     start_partitions (self);
     read_source (self);
     self->dead_letters->ops->poll (self->dead_letters);
@@ -396,9 +405,11 @@ int ingestor_run (ingestor_t *self)
         if (self->settings.once && all_done (self)) {
             commit (self);
             say_done (self);
+            ingestor_leave (self);
             return 0;
         }
     }
     commit (self);
+    ingestor_leave (self);
     return 0;
 }

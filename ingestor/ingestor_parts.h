@@ -7,6 +7,7 @@
 #include "common/beat.h"
 #include "common/endpoint.h"
 #include "common/live_config.h"
+#include "common/silence.h"
 #include "common/status.h"
 #include "ingestor/ingestor.h"
 #include "ingestor/offset_ledger.h"
@@ -21,6 +22,7 @@ enum {
     INGESTOR_IDLE_MS = 250,       /* … and while event time goes on by the clock */
     INGESTOR_BLOCKED_MS = 1000,   /* a full worker for this long: the partitions are paused */
     INGESTOR_TURN_MS = 10,
+    INGESTOR_LINGER_MS = 200,     /* for the last word to the workers */
     INGESTOR_WORKER_BYTES_MAX = 48 << 10, /* rows that wait for one worker: then a frame is made */
 };
 
@@ -65,6 +67,9 @@ typedef struct {
     uint64_t *used_scenarios;/* bit a scenario: in the table of its next frame */
     size_t used_words;
     bool used_actions;
+    silence_t silence;       /* it announces itself once a second */
+    int64_t heard_ms;        /* as the last look saw it */
+    uint32_t owned;          /* shards, at the last look */
 } ingestor_worker_t;
 
 struct ingestor {
@@ -94,6 +99,7 @@ struct ingestor {
     int64_t idle_base_ms;    /* the event time that was reached then */
     ingestor_survey_t survey;
     int64_t sent_ms, emptied_ms, repeated_ms, told_ms, committed_ms;
+    int64_t watched_ms;      /* when workers' silence was looked at */
     int64_t now_ms;          /* of this turn */
     buffer_t sections;       /* scratch */
     uint64_t letters;        /* dead letters kept, those read again included */
@@ -126,6 +132,13 @@ void ingestor_send_full (ingestor_t *self);
 void ingestor_send_due (ingestor_t *self);
 /*  Since when some worker has taken nothing (own clock, ms), or 0. */
 int64_t ingestor_blocked_since (const ingestor_t *self);
+
+/*  Tells all workers that nothing comes any more. */
+void ingestor_leave (ingestor_t *self);
+
+/*  ingestor_peers.c: workers that are silent. */
+void ingestor_watch_workers (ingestor_t *self);
+void ingestor_tell_workers (ingestor_t *self, readiness_t *readiness);
 
 /*  ingestor_status.c: what /readyz and /metrics say; arg is the ingestor. */
 void ingestor_tell_readiness (void *arg, readiness_t *readiness, int64_t now_ms);

@@ -3,6 +3,7 @@
 
 #include "common/clock.h"
 #include "common/counting.h"
+#include "common/crash_point.h"
 #include "common/key_hash.h"
 #include "common/log.h"
 
@@ -38,6 +39,7 @@ static bool bury (ingestor_t *self, ledger_partition_t *partition, const source_
         partition->retry_ms = self->now_ms + DEAD_LETTER_RETRY_MS;
         return false;
     }
+    CRASH_POINT (LETTER_QUEUED);
     self->letters++;
     if (first_reading (partition, record)) {
         self->counts.in++;
@@ -190,6 +192,7 @@ void ingestor_route (void *arg, const source_record_t *record)
     partition->position = record->next;
     if (event.time_ms > partition->greatest_ms)
         partition->greatest_ms = event.time_ms;
+    CRASH_POINT (ROW_APPENDED);
     if (partition->first_ms == EVENT_TIME_NONE)
         partition->first_ms = event.time_ms;
     partition->valid_clock_ms = self->now_ms;

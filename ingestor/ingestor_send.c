@@ -2,6 +2,7 @@
 #include "ingestor/ingestor_parts.h"
 
 #include "common/log.h"
+#include "common/crash_point.h"
 
 void ingestor_connect_workers (ingestor_t *self)
 {
@@ -40,6 +41,7 @@ static bool flush_frame (ingestor_t *self, ingestor_worker_t *worker)
         }
         return false;
     }
+    CRASH_POINT (FRAME_SENT);
     worker->blocked_since_ms = 0;
     self->frames++;
     buffer_clear (&worker->frame);
@@ -48,11 +50,12 @@ static bool flush_frame (ingestor_t *self, ingestor_worker_t *worker)
 
 /*  ---- partitions ---- */
 
-static void make_partitions_frame (ingestor_t *self, buffer_t *frame)
+static void make_partitions_frame (ingestor_t *self, bool leaving, buffer_t *frame)
 {
     const source_ops_t *ops = self->source->ops;
     wire_partitions_t head = {.idle_time_ms = ingestor_idle_time_ms (self),
-                              .once = self->settings.once};
+                              .once = self->settings.once,
+                              .leaving = leaving};
     for (uint32_t i = 0; i < ops->partition_count (self->source); i++)
         head.partition_count += ops->partition_listed (self->source, i);
     for (uint32_t i = 0; i < self->ledger.count; i++)
@@ -203,6 +206,7 @@ static void make_sections_frame (ingestor_t *self, uint32_t number, empty_t empt
     wire_write_sections (&worker->frame, &head);
     write_tables (self, worker, &worker->frame);
     buffer_append (&worker->frame, self->sections.bytes, self->sections.size);
+    CRASH_POINT (FRAME_MADE);
     /* Rows that stay behind a dead letter still need their entries. */
     if (rows_wait (self, number))
         return;
@@ -217,7 +221,7 @@ static void serve_worker (ingestor_t *self, uint32_t number, empty_t empty)
     if (!worker->socket || !flush_frame (self, worker))
         return;
     if (worker->partitions_due) {
-        make_partitions_frame (self, &worker->frame);
+        make_partitions_frame (self, false, &worker->frame);
         worker->partitions_due = false;
         if (!flush_frame (self, worker))
             return;
@@ -255,6 +259,19 @@ void ingestor_send_due (ingestor_t *self)
         self->emptied_ms = self->now_ms;
     if (empty == EMPTY_ALL)
         self->repeated_ms = self->now_ms;
+}
+
+/*  Soft state: a worker that has no room for it misses it, and names us as silent for a while. */
+void ingestor_leave (ingestor_t *self)
+{
+    for (uint32_t i = 0; i < owners_worker_count (self->owners); i++) {
+        ingestor_worker_t *worker = &self->workers[i];
+        if (!worker->socket || !flush_frame (self, worker))
+            continue;
+        make_partitions_frame (self, true, &worker->frame);
+        flush_frame (self, worker);
+        zsock_set_linger (worker->socket, INGESTOR_LINGER_MS);
+    }
 }
 
 int64_t ingestor_blocked_since (const ingestor_t *self)

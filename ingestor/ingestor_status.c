@@ -232,6 +232,7 @@ void ingestor_tell_readiness (void *arg, readiness_t *readiness, int64_t now_ms)
     uint32_t lines = 0;
     status_config_readiness (self->config, self->settings.configd, readiness);
     tell_owners (self, readiness);
+    ingestor_tell_workers (self, readiness);
     for (uint32_t i = 0; i < self->ledger.count; i++) {
         const ledger_partition_t *partition = partition_at (self, i);
         if (!partition || lines >= LINES_MAX)

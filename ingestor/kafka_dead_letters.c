@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/clock.h"
+#include "common/crash_point.h"
 #include "common/log.h"
 #include "common/memory.h"
 #include "ingestor/generation.h"
@@ -109,6 +110,7 @@ static void on_delivery (rd_kafka_t *handle, const rd_kafka_message_t *message, 
     kafka_dead_letters_t *self = opaque;
     uint32_t partition = (uint32_t)(uintptr_t)message->_private;
     if (!message->err) {
+        CRASH_POINT (LETTER_SAFE);
         pending_counts_subtract (&self->pending, partition);
         return;
     }

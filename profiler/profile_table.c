@@ -93,6 +93,7 @@ static void make_key (const profile_table_t *self, const profile_user_t *user, c
 /*  ---- scenarios ---- */
 
 static void schedule (profile_table_t *self, uint32_t slot);
+static void schedule_stored (profile_table_t *self, uint32_t slot);
 
 /*  Gives the scenario's changed users their places by a new update period. */
 static void schedule_again (profile_table_t *self, uint32_t number)
@@ -101,16 +102,19 @@ static void schedule_again (profile_table_t *self, uint32_t number)
     self->due = (profile_due_t){0};
     for (size_t i = 0; i < old.count; i++) {
         profile_user_t *user = user_of (self, old.list[i].slot);
-        if (user->scenario == number)
-            user->queued = false;
-        else
+        if (user->scenario != number) {
             profile_due_push (&self->due, old.list[i].at_ms, old.list[i].slot);
+            continue;
+        }
+        user->queued = false;
+        if (user->dirty)
+            schedule (self, old.list[i].slot);
     }
     profile_due_free (&old);
     for (uint32_t i = 0; i < self->users.slot_count; i++) {
         const profile_user_t *user = profile_users_at (&self->users, i);
         if (user && user->scenario == number && user->dirty && !user->queued)
-            schedule (self, i);
+            schedule_stored (self, i);
     }
 }
 
@@ -138,17 +142,31 @@ static int64_t next_due (int64_t base_ms, uint64_t hash, int64_t update_ms)
     return (before + 1) * update_ms + phase_ms;
 }
 
-static void schedule (profile_table_t *self, uint32_t slot)
+static void schedule_after (profile_table_t *self, uint32_t slot, int64_t base_ms)
 {
     profile_user_t *user = user_of (self, slot);
     int64_t update_ms = self->scenarios.list[user->scenario]->update_ms;
     if (!update_ms)
         return; /* follow () schedules it when its config comes */
-    int64_t base_ms = self->watermark_ms;
-    if (base_ms == EVENT_TIME_NONE)
-        base_ms = user->profile.newest_ms;
     profile_due_push (&self->due, next_due (base_ms, user->hash, update_ms), slot);
     user->queued = true;
+}
+
+static void schedule (profile_table_t *self, uint32_t slot)
+{
+    int64_t base_ms = self->watermark_ms;
+    if (base_ms == EVENT_TIME_NONE)
+        base_ms = user_of (self, slot)->profile.newest_ms;
+    schedule_after (self, slot, base_ms);
+}
+
+/*  As it was stored, changed and not written: it may have been due before, and held back for the clock, when its
+ *  process died. By its newest event it is late at most once, not by a whole period again. */
+static void schedule_stored (profile_table_t *self, uint32_t slot)
+{
+    int64_t newest_ms = user_of (self, slot)->profile.newest_ms;
+    bool passed = self->watermark_ms != EVENT_TIME_NONE && self->watermark_ms < newest_ms;
+    schedule_after (self, slot, passed ? self->watermark_ms : newest_ms);
 }
 
 static void mark_changed (profile_table_t *self, uint32_t slot)
@@ -308,7 +326,7 @@ void profile_table_loaded (profile_table_t *self, const stage_time_t *time)
             self->setup.find (self->setup.find_arg, self->scenarios.list[i]->hash));
     for (uint32_t i = 0; i < self->users.slot_count; i++)
         if (profile_users_slot (&self->users, i)->dirty)
-            schedule (self, i);
+            schedule_stored (self, i);
 }
 
 void profile_table_prefetch (const profile_table_t *self, const stage_event_t *events,

@@ -5,6 +5,7 @@
 
 #include "common/incarnation.h"
 #include "common/log.h"
+#include "common/crash_point.h"
 #include "common/memory.h"
 
 typedef struct {
@@ -143,8 +144,12 @@ static void send_acks (ack_peers_t *self, uint32_t number, result_chain_t *chain
     wire_write_header (&self->frame, WIRE_ACKS, span_of (self->name), self->incarnation);
     wire_write_acks (&self->frame, &head);
     buffer_append (&self->frame, self->acks.bytes, self->acks.size);
+    if (head.ack_count)
+        CRASH_POINT (ACK_BEFORE);
     int sent =
         zmq_send (zsock_resolve (peer->socket), self->frame.bytes, self->frame.size, ZMQ_DONTWAIT);
+    if (head.ack_count)
+        CRASH_POINT (ACK_AFTER);
     peer->due = sent < 0; /* then all of it is told with the next one */
 }
 

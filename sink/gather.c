@@ -161,11 +161,33 @@ static bool is_due (const gather_t *self, const gather_key_t *key, const gather_
     return at_once || now_ms - slot->dirty_ms >= GATHER_AGAIN_MS;
 }
 
-/*  It is not to be written (now); its parts stay for what may come. */
-static void pass_over (gather_t *self, gather_slot_t *slot)
+/*  Its parts stay owed for a while, once. False: they have been. */
+static bool hold (gather_slot_t *slot, int64_t now_ms)
 {
+    if (slot->held_until_ms == 0)
+        slot->held_until_ms = now_ms + GATHER_HOLD_MS;
+    return slot->held_until_ms != INT64_MAX;
+}
+
+static void end_hold (gather_t *self, gather_slot_t *slot, int64_t now_ms)
+{
+    if (slot->held_until_ms == 0 || slot->held_until_ms > now_ms)
+        return;
+    slot->held_until_ms = INT64_MAX;
     gather_slot_take_tokens (slot, &self->done);
+}
+
+/*  It is not to be written (now); its parts stay for what may come. Where Redis has a part of the window only,
+ * these may be what is missing there. */
+static void pass_over (gather_t *self, const gather_key_t *key, gather_slot_t *slot, int64_t now_ms)
+{
     slot->dirty = slot->forced = false;
+    const gather_window_t *window = gather_history_find (&key->history, slot->window_end_ms);
+    bool may_miss = key->kind == RESULT_METRICS && !slot->skipped && !gather_slot_complete (slot) &&
+                    window && window->order.lineage == key->lineage &&
+                    window->order.shards < slot->shards_total;
+    if (!may_miss || !hold (slot, now_ms))
+        gather_slot_take_tokens (slot, &self->done);
 }
 
 /*  Drops the slots of a ranking that are lesser than what Redis has. */
@@ -206,7 +228,8 @@ static void keep_hashes (gather_key_t *key, const gather_slot_t *slot)
 }
 
 /*  Frees slots of metrics that are not needed any more: complete and published with a newer one
- * that is too; empty and passed over with nothing incomplete before. */
+ * that is too; complete, empty and passed over with nothing incomplete before. One that is not
+ * complete stays: what its shards sent is acknowledged, and counts once another shard's part comes. */
 static void tidy_metrics (gather_t *self, gather_key_t *key)
 {
     bool newer_published = false;
@@ -222,7 +245,7 @@ static void tidy_metrics (gather_t *self, gather_key_t *key)
     bool incomplete_before = false;
     for (uint32_t i = 0; i + 1 < key->slot_count;) {
         gather_slot_t *slot = key->slots[i];
-        if (slot->skipped && !incomplete_before) {
+        if (slot->skipped && gather_slot_complete (slot) && !incomplete_before) {
             gather_drop_slot (self, key, i);
             continue;
         }
@@ -284,7 +307,8 @@ static void publish (gather_t *self, gather_key_t *key, uint32_t at, int64_t now
     gather_slot_t *slot = key->slots[at];
     result_order_t order = order_of (key, slot);
     fill_result (self, key, slot, result);
-    gather_slot_take_tokens (slot, &key->flight);
+    if (key->kind == RESULT_RANKING || result->complete || !hold (slot, now_ms))
+        gather_slot_take_tokens (slot, &key->flight);
     slot->dirty = slot->forced = false;
     slot->published = true;
     slot->published_complete = result->complete;
@@ -307,7 +331,7 @@ static void publish (gather_t *self, gather_key_t *key, uint32_t at, int64_t now
 }
 
 /*  Is the slot to be written? Where not, it is passed over. */
-static bool may_publish (gather_t *self, gather_key_t *key, uint32_t at)
+static bool may_publish (gather_t *self, gather_key_t *key, uint32_t at, int64_t now_ms)
 {
     gather_slot_t *slot = key->slots[at];
     result_order_t order = order_of (key, slot);
@@ -317,7 +341,7 @@ static bool may_publish (gather_t *self, gather_key_t *key, uint32_t at)
     } else {
         const gather_window_t *window =
             gather_history_find (&key->history, slot->window_end_ms);
-        replaces = !window || result_order_replaces (&order, &window->order);
+        replaces = !window || result_order_replaces_member (&order, &window->order);
         if (replaces && gather_slot_empty (slot) && (!window || window->empty) &&
             !gather_key_has_events_before (key, slot->window_end_ms)) {
             if (waits_for_earlier (key, at))
@@ -328,7 +352,7 @@ static bool may_publish (gather_t *self, gather_key_t *key, uint32_t at)
     }
     self->lesser += !replaces && !slot->skipped;
     if (!replaces)
-        pass_over (self, slot);
+        pass_over (self, key, slot, now_ms);
     return replaces;
 }
 
@@ -371,7 +395,7 @@ static bool publish_due (gather_t *self, gather_key_t *key, int64_t now_ms, gath
         drop_lesser (self, key);
     bool found = restore (self, key, result);
     for (uint32_t i = 0; i < key->slot_count && !found; i++) {
-        found = is_due (self, key, key->slots[i], now_ms) && may_publish (self, key, i);
+        found = is_due (self, key, key->slots[i], now_ms) && may_publish (self, key, i, now_ms);
         if (found)
             publish (self, key, i, now_ms, result);
     }
@@ -392,8 +416,10 @@ static void tick (gather_t *self, int64_t now_ms)
         for (gather_key_t *key = self->keys.buckets[i], *next; key; key = next) {
             next = key->next;
             bool waits = false;
-            for (uint32_t j = 0; j < key->slot_count; j++)
+            for (uint32_t j = 0; j < key->slot_count; j++) {
+                end_hold (self, key->slots[j], now_ms);
                 waits = waits || key->slots[j]->dirty;
+            }
             if (waits)
                 gather_make_ready (self, key);
             int64_t idle_ms = key->ttl_ms > GATHER_IDLE_MS ? key->ttl_ms : GATHER_IDLE_MS;

@@ -9,6 +9,10 @@
  *  An empty metrics window is written only where a window with events lies within the newest
  *  history_windows before it; it waits for those before it that are still gathered.
  *
+ *  Parts of a metrics window that was published without some shards are done only after GATHER_HOLD_MS, or with
+ * the rest: until then their shards owe them, so that a sink that starts in between gets all of them. (Of a ranking
+ * every shard sends its newest part to a sink that starts.)
+ *
  *  Parts that need not be written count as done. Of published windows the newest keeps its parts (a
  * shard may send its part again), an older one of metrics only the hashes of its parts: the same
  * part sent again is done at once, another one begins the window anew.
@@ -33,6 +37,7 @@ enum {
     GATHER_RANKING_SLOTS_MAX = 4, /* windows of a ranking gathered at a time */
     GATHER_METRICS_SLOTS_MIN = 8, /* of metrics: history_windows, but at least this */
     GATHER_AGAIN_MS = 20,         /* a result that was complete is published again after this */
+    GATHER_HOLD_MS = 60000,       /* parts of a metrics window that is not whole stay owed so long */
     GATHER_RETRY_MS = 10000,      /* a key that cannot be written (a foreign type) is tried again */
     GATHER_TICK_MS = 20,          /* how often waiting keys are looked at */
     GATHER_IDLE_MS = 3600000,     /* a key is forgotten when nothing came for so long, and its TTL */

@@ -31,8 +31,8 @@ static int learn_config (gather_key_t *key, span_t json, revision_t revision)
 }
 
 /*  A part whose window is no longer gathered: is it known to change nothing? */
-static bool is_stale (const gather_key_t *key, const result_header_t *header, span_t content,
-                      uint32_t shard)
+static bool is_stale (const gather_key_t *key, const wire_results_t *frame,
+                      const result_header_t *header, span_t content, uint32_t shard)
 {
     if (key->lookup != LOOKUP_DONE)
         return false;
@@ -52,7 +52,8 @@ static bool is_stale (const gather_key_t *key, const result_header_t *header, sp
                history->windows[0].order.lineage == key->lineage;
     if (window->order.lineage != key->lineage)
         return false;
-    if (revision_compare (header->revision, window->order.revision) < 0)
+    if (revision_compare (header->revision, window->order.revision) < 0 &&
+        window->order.shards >= frame->shards_total)
         return true;
     return shard < window->hash_count &&
            window->hashes[shard] == gather_slot_hash (header, content);
@@ -168,7 +169,8 @@ int gather_put (gather_t *self, const wire_results_t *frame, const chain_token_t
     gather_arrival_t arrival = {
         .header = header, .content = content, .total_actions = facts.total_actions, .token = token};
     bool needless =
-        slot ? is_repeated (key, slot, &arrival) : is_stale (key, header, content, token->shard);
+        slot ? is_repeated (key, slot, &arrival)
+             : is_stale (key, frame, header, content, token->shard);
     if (!needless && !slot)
         slot = open_slot (self, key, frame, header->window_end_ms, at, now_ms);
     if (needless || !slot) {

@@ -38,6 +38,7 @@ typedef struct {
     bool forced;             /* to be published as it is: newer windows need its room */
     bool published, skipped; /* skipped: an empty window that is not to be written */
     bool published_complete;
+    int64_t held_until_ms; /* its tokens are not done before: 0: they are; INT64_MAX: they were held once */
     revision_t published_revision;
     size_t bytes;
 } gather_slot_t;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/check.h"
+#include "common/crash_point.h"
 #include "common/memory.h"
 #include "sink/redis_texts.h"
 
@@ -212,6 +213,7 @@ static greeting_verdict_t judge_marker (redis_greeting_t *self, const redis_answ
         uint64_t least = found.generation > self->marker.generation ? found.generation
                                                                     : self->marker.generation;
         generation = generation > least ? generation : least + 1;
+        CRASH_POINT (REDIS_JUDGED);
     }
     self->marker.generation = generation;
     memcpy (self->marker.run_id, self->server.run_id, REDIS_ID_BYTES);

@@ -10,6 +10,7 @@
 #include "common/buffer.h"
 #include "common/check.h"
 #include "common/clock.h"
+#include "common/crash_point.h"
 #include "common/log.h"
 #include "common/memory.h"
 #include "sink/redis_greeting.h"
@@ -339,9 +340,12 @@ static void take_answer (redis_writer_t *self, const redis_answer_t *answer, int
         return;
     self->flight_bytes -= batch_bytes;
     if (verdict == JOB_PREPARED) {
+        CRASH_POINT (REDIS_PREPARED);
         redis_jobs_prepared (&self->jobs, job);
         return;
     }
+    if (job->kind == JOB_WRITE)
+        CRASH_POINT (REDIS_EXECUTED);
     if (verdict == JOB_LASTING)
         log_error ("redis refused a command", F_STR ("error", reason));
     finish_job (self, job, verdict == JOB_LASTING ? OUTCOME_ERROR : OUTCOME_OK, answer);
@@ -408,6 +412,8 @@ void redis_writer_work (redis_writer_t *self, int64_t now_ms)
     }
     if (!redis_link_off (self->link) && !broken)
         broken = redis_link_work (self->link, now_ms) != 0;
+    if (self->flight_bytes)
+        CRASH_POINT (REDIS_SENT);
     if (broken && !redis_link_off (self->link))
         fail (self, WRITER_AWAY, redis_link_error (self->link), now_ms);
     else

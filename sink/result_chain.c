@@ -297,6 +297,9 @@ chain_verdict_t result_chain_take (result_chain_t *self, uint32_t peer, const wi
             want_repeat (self, link, now_ms);
         return CHAIN_OTHER_SINK;
     }
+    /* Behind a lost tail nothing would come that shows the gap; nor behind a lost answer that told of one. */
+    if (result->chunk_count == 0 && result->sequence <= link->expected)
+        return CHAIN_MARK;
     if (result->sequence < link->expected)
         return CHAIN_REPEAT;
     if (result->sequence > link->expected) {

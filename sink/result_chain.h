@@ -34,6 +34,7 @@ typedef enum {
     CHAIN_OLD_EPOCH,  /* refused: the shard has another owner by now */
     CHAIN_OTHER_SINK, /* refused: numbered for another life of the sink; it begins again at 1 */
     CHAIN_FULL,       /* refused: no room, or too many outstanding */
+    CHAIN_MARK,       /* says where the chain stands, as it does */
 } chain_verdict_t;
 
 /*  Names the sequences of one taken body, for result_chain_executed. */

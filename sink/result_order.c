@@ -15,3 +15,10 @@ bool result_order_replaces (const result_order_t *next, const result_order_t *ol
 {
     return !old->known || next->lineage != old->lineage || result_order_compare (next, old) >= 0;
 }
+
+bool result_order_replaces_member (const result_order_t *next, const result_order_t *old)
+{
+    if (!old->known || next->lineage != old->lineage || next->shards > old->shards)
+        return true;
+    return next->shards == old->shards && revision_compare (next->revision, old->revision) >= 0;
+}

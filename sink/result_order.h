@@ -20,5 +20,9 @@ typedef struct {
 int result_order_compare (const result_order_t *a, const result_order_t *b);
 /*  May a result of order `next` replace `old`? */
 bool result_order_replaces (const result_order_t *next, const result_order_t *old);
+/*  May it replace `old` as the history's member of one window? There shards go before revisions: what all
+ *  have counted is not given up for what some of them count by a newer revision (those that owed it when
+ *  that came). */
+bool result_order_replaces_member (const result_order_t *next, const result_order_t *old);
 
 #endif

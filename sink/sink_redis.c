@@ -3,6 +3,7 @@
 
 #include "common/check.h"
 #include "common/clock.h"
+#include "common/crash_point.h"
 #include "common/log.h"
 #include "sink/result_lookup.h"
 
@@ -95,6 +96,7 @@ static void learn_order (const sink_job_t *job, const redis_answer_t *answer)
     }
     result_order_t order = result_lookup_order (values, count);
     gather_learn_order (job->key, job->serial, &order);
+    CRASH_POINT (ORDER_READ);
 }
 
 static void learn_history (const sink_job_t *job, const redis_answer_t *answer)

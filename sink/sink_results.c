@@ -1,6 +1,7 @@
 /*  sink_results: results as they come: frame, chain, and then by kind. */
 #include "sink/sink_parts.h"
 
+#include "common/crash_point.h"
 #include "common/log.h"
 #include "common/results.h"
 #include "common/stage.h"
@@ -49,6 +50,7 @@ static void take_result (sink_t *self, uint32_t peer, const wire_results_t *fram
     self->counts.results[verdict]++;
     switch (verdict) {
     case CHAIN_ACCEPT:
+        CRASH_POINT (RESULT_TAKEN);
         take_body (self, frame, &token, body);
         break;
     case CHAIN_GAP:
@@ -67,6 +69,7 @@ static void take_result (sink_t *self, uint32_t peer, const wire_results_t *fram
     case CHAIN_PART:
     case CHAIN_REPEAT:
     case CHAIN_OTHER_SINK:
+    case CHAIN_MARK:
         break;
     }
 }

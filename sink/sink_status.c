@@ -34,6 +34,7 @@ static void put_results (const sink_counts_t *counts, counters_t *counters)
         [CHAIN_ACCEPT] = "accepted",    [CHAIN_PART] = "part", [CHAIN_BAD] = "bad",
         [CHAIN_REPEAT] = "repeat",      [CHAIN_GAP] = "gap",   [CHAIN_OLD_EPOCH] = "former_owner",
         [CHAIN_OTHER_SINK] = "resumed", [CHAIN_FULL] = "full",
+        [CHAIN_MARK] = "mark",
     };
     static const char came[] = "hotpath_results_received_total";
     static const char written[] = "hotpath_results_written_total";

@@ -10,7 +10,7 @@
 #include "sink/redis_writer.h"
 #include "sink/result_chain.h"
 
-enum { SINK_VERDICTS = CHAIN_FULL + 1 };
+enum { SINK_VERDICTS = CHAIN_MARK + 1 };
 
 /*  What this life of the sink has done. */
 typedef struct {

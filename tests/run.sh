@@ -4,7 +4,8 @@
 #
 #   tests/run.sh [--units PROGRAM...] [--pytest FOLDER...]
 #
-# HOTPATH_TEST_BIN: the folder of the executables under test. Needs build/venv (deploy/setup.sh test).
+# HOTPATH_TEST_BIN: the folder of the executables under test; HOTPATH_TEST_CRASH_BIN: the same with crash points.
+# PYTEST_ADDOPTS is pytest's own. Needs build/venv (deploy/setup.sh test).
 set -uo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)

@@ -185,7 +185,7 @@ def committed_offsets(brokers, group, topic):
     """{partition: committed offset} of the group; partitions without a commit are left out, all of
     them while the broker has just begun to look after the group."""
     consumer = Consumer({"bootstrap.servers": brokers, "group.id": group,
-                         "enable.auto.commit": False})
+                         "enable.auto.commit": False, "log_level": 0})
     try:
         found = consumer.list_topics(topic, timeout=SECONDS_MAX).topics[topic].partitions
         asked = [TopicPartition(topic, index) for index in found]

@@ -111,20 +111,28 @@ class Expected:
     greatest_time_ms: float
 
 
+def read(partitions, *, out_of_orderness_ms=5000, future_ms=300000, now_ms=None):
+    """([Counted], [DeadLetter]) of the partitions: for several calls of compute () over the same."""
+    now_ms = time.time() * 1000 if now_ms is None else now_ms
+    return _read_all(partitions, out_of_orderness_ms, future_ms, now_ms)
+
+
 def compute(partitions, documents, *, out_of_orderness_ms=5000, future_ms=300000, now_ms=None,
-            unknown_scenario="drop", tenant=None, scenario=None):
+            unknown_scenario="drop", tenant=None, scenario=None, reading=None, complete_ms=None):
     """What must come out of `partitions` ({name: [Record]}) under the scenario `documents`.
 
     now_ms is the clock that judges events of files (default: now); unknown_scenario is "drop" or
-    "defaults"; tenant and scenario are those of the dedicated mode.
+    "defaults"; tenant and scenario are those of the dedicated mode. `reading` is what read () gave
+    for the partitions. With complete_ms it is what a live run has in Redis at that watermark:
+    windows that end by then (and all profiles: those that are due come later than their events).
     """
-    now_ms = time.time() * 1000 if now_ms is None else now_ms
     scenarios = {}
     for document in documents:
         parsed = parse_scenario(document)
         scenarios[parsed.tenant, parsed.scenario] = parsed
 
-    valid, dead = _read_all(partitions, out_of_orderness_ms, future_ms, now_ms)
+    valid, dead = reading or read(partitions, out_of_orderness_ms=out_of_orderness_ms,
+                                  future_ms=future_ms, now_ms=now_ms)
     greatest = max((counted.event.time_ms for counted in valid), default=NEVER)
     by_scenario, skipped = _sort_out(valid, scenarios, unknown_scenario, tenant, scenario)
 
@@ -136,9 +144,11 @@ def compute(partitions, documents, *, out_of_orderness_ms=5000, future_ms=300000
         expected.late_by_scenario[name] = late_here
         late += late_here
         if of.hot.enabled:
-            expected.rankings[name] = _ranking(events, of, greatest)
+            expected.rankings[name] = _ranking(
+                events, of, _newest_time(greatest, complete_ms, of.hot.slide_ms))
         if of.metrics.enabled:
-            history = _metrics_history(events, of, greatest)
+            history = _metrics_history(
+                events, of, _newest_time(greatest, complete_ms, of.metrics.slide_ms))
             if history.windows:
                 expected.metrics[name] = history
         if of.profile.enabled:
@@ -156,13 +166,14 @@ def compute(partitions, documents, *, out_of_orderness_ms=5000, future_ms=300000
     return expected
 
 
-def events_of(partitions, documents, *, out_of_orderness_ms=5000, future_ms=300000):
-    """({(tenant, scenario): [Counted]}, {(tenant, scenario): Scenario}) for ranking_at ()."""
+def events_of(partitions, documents, *, reading=None):
+    """({(tenant, scenario): [Counted]}, {(tenant, scenario): Scenario}) for ranking_at () and
+    metrics_at ()."""
     scenarios = {}
     for document in documents:
         parsed = parse_scenario(document)
         scenarios[parsed.tenant, parsed.scenario] = parsed
-    valid, _ = _read_all(partitions, out_of_orderness_ms, future_ms, time.time() * 1000)
+    valid, _ = reading or read(partitions)
     return _sort_out(valid, scenarios, "drop", None, None)[0], scenarios
 
 
@@ -171,6 +182,20 @@ def ranking_at(events, scenario, end_ms):
     near = [counted for counted in events
             if end_ms - scenario.hot.size_ms <= counted.event.time_ms < end_ms]
     return _ranking(near, scenario, end_ms - 1)
+
+
+def metrics_at(events, scenario, end_ms):
+    """The MetricsWindow that ends at end_ms, a multiple of the scenario's slide."""
+    metrics = scenario.metrics
+    inside = [counted.event for counted in events
+              if end_ms - metrics.size_ms <= counted.event.time_ms < end_ms
+              and end_ms in windows_of(counted, metrics.size_ms, metrics.slide_ms)]
+    return _metrics_window(inside, scenario, end_ms)
+
+
+def _newest_time(greatest, complete_ms, slide_ms):
+    """The time below the end of the newest window: at the end of input, or live at a watermark."""
+    return greatest if complete_ms is None else complete_ms // slide_ms * slide_ms - 1
 
 
 def _read_all(partitions, out_of_orderness_ms, future_ms, now_ms):

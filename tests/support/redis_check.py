@@ -51,13 +51,17 @@ def report(differences):
                       *([f"... and {more} more"] if more else [])])
 
 
-def compare(client, expected, *, prefix="", shards=16, exact=True):
+def compare(client, expected, *, prefix="", shards=16, exact=True, emptied=None):
     """Differences between the Redis of `client` (bytes, not decoded) and the oracle's Expected.
 
-    shards is what meta must count; exact=False lets meta say exact=0. An Expected without any key
-    is itself a difference, since such a test proves nothing.
+    shards is what meta must count; exact=False lets meta say exact=0. `emptied`: {scenario: end of its
+    newest metrics window when Redis lost all it had}; of metrics windows up to there only the newest
+    is live, so in the history the others may be absent, or say that they are not complete. An
+    Expected without any key is itself a difference, since such a test proves nothing.
     """
-    return _Comparison(client, expected, prefix, shards, exact).run()
+    comparison = _Comparison(client, expected, prefix, shards, exact)
+    comparison.emptied = emptied or {}
+    return comparison.run()
 
 
 def ranking_differences(key, found, ranking):
@@ -68,6 +72,27 @@ def ranking_differences(key, found, ranking):
     return comparison.differences
 
 
+def metrics_differences(where, fields, window, shards=16):
+    """Differences between {field: value}, read from `where` at once, and the oracle's MetricsWindow."""
+    comparison = _Comparison(None, None, "", shards, True)
+    comparison.check_window(where, fields, window)
+    return comparison.differences
+
+
+def is_beyond_repair(window, found, emptied):
+    """A MetricsWindow that is not in the history ({window end: fields}), or not whole, since Redis was
+    emptied when the window that ends at `emptied` was the newest."""
+    return window.window_end <= emptied and \
+        found.get(window.window_end, {"complete": 0})["complete"] != 1
+
+
+def shows_nothing(history, emptied):
+    """Since Redis was emptied there were empty windows alone, which are written only behind one that is not."""
+    return emptied is not None and all(window.exact["total_actions"] == 0
+                                       for window in history.windows
+                                       if window.window_end >= emptied)
+
+
 class _Comparison:
     def __init__(self, client, expected, prefix, shards, exact):
         self.client = client
@@ -75,6 +100,7 @@ class _Comparison:
         self.prefix = prefix
         self.shards = shards
         self.exact = exact
+        self.emptied = {}
         self.differences = []
         self.known_keys = set()
 
@@ -236,6 +262,8 @@ class _Comparison:
     def check_metrics(self, name, history):
         key = self.key("rec:metrics:{}:{}", *name)
         history_key = self.key("rec:metrics:{}:{}:history", *name)
+        if shows_nothing(history, self.emptied.get(name)) and not self.client.exists(key):
+            return
         self.check_window(key, _decoded(self.client.hgetall(key)), history.windows[-1])
         self.check_ttl(key, history.ttl_seconds_max)
         found = {}
@@ -244,6 +272,8 @@ class _Comparison:
                 self.differ(history_key, f"has two members of window_end {int(end)}")
             found[int(end)] = json.loads(member)
         for window in history.windows:
+            if is_beyond_repair(window, found, self.emptied.get(name, 0)):
+                continue
             if window.window_end not in found:
                 self.differ(history_key, f"lacks the window that ends at {window.window_end}")
             else:

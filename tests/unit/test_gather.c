@@ -317,6 +317,84 @@ static void metrics_history_is_ordered_per_window (void **state)
     end (&bench);
 }
 
+/*  A window that some shards had not had acknowledged when a new revision came is computed anew by these alone. */
+static void metrics_of_some_shards_never_replace_those_of_all (void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        uint64_t lineage, revision; /* of what Redis has; the parts' are 1 and 5 */
+        uint32_t shards, parts;
+        const char *published;
+    } cases[] = {
+        {"all, of a lesser revision, stay", 1, 4, 3, 2, "-"},
+        {"all replace all", 1, 4, 3, 3, "10:5 3/1"},
+        {"all of a greater revision stay", 1, 6, 3, 3, "-"},
+        {"more replace some, whatever the revision", 1, 6, 1, 2, "10:5 2/0"},
+        {"as many of a greater revision replace some", 1, 4, 2, 2, "10:5 2/0"},
+        {"as many of a lesser revision do not", 1, 6, 2, 2, "-"},
+        {"of another lineage", 2, 9, 3, 2, "10:5 2/0"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        bench_t bench;
+        begin (&bench, RESULT_METRICS);
+        bench.windows[0] = (result_order_t){
+            true, cases[i].lineage, {1, cases[i].revision}, 10 * MINUTE, cases[i].shards};
+        bench.window_count = 1;
+        for (uint32_t shard = 0; shard < cases[i].parts; shard++)
+            put (&bench, shard, 5, 10, 1);
+        if (cases[i].parts < SHARDS) {
+            expect_published (&bench, "-");
+            bench.now_ms = TIMEOUT_MS + GATHER_TICK_MS;
+        }
+        const char *published = next (&bench);
+        if (strcmp (published, cases[i].published) != 0)
+            fail_msg ("%s: %s", cases[i].name, published);
+        if (strcmp (published, "-") != 0)
+            done (&bench, OUTCOME_OK);
+        bool whole = cases[i].shards == SHARDS && cases[i].lineage == 1;
+        assert_int_equal (count_done (&bench),
+                          whole || cases[i].parts == SHARDS ? cases[i].parts : 0);
+        end (&bench);
+    }
+}
+
+/*  A sink that starts while some shards are missing needs the parts that came before, too. */
+static void parts_of_metrics_that_are_not_whole_stay_owed_for_a_while (void **state)
+{
+    (void)state;
+    for (int rest_comes = 0; rest_comes < 2; rest_comes++) {
+        bench_t bench;
+        begin (&bench, RESULT_METRICS);
+        put (&bench, 0, 1, 10, 5);
+        put (&bench, 1, 1, 10, 5);
+        expect_published (&bench, "-");
+        bench.now_ms = TIMEOUT_MS + GATHER_TICK_MS;
+        expect_published (&bench, "10:1 2/0");
+        assert_int_equal (count_done (&bench), 0);
+        put_all (&bench, 1, 11, 5); /* others do not wait for it */
+        expect_published (&bench, "11:1 3/1");
+        assert_int_equal (count_done (&bench), 3);
+        if (rest_comes) {
+            put (&bench, 2, 1, 10, 5);
+            expect_published (&bench, "10:1 3/1 history");
+            assert_int_equal (count_done (&bench), 6);
+        }
+        bench.now_ms += GATHER_HOLD_MS - 1;
+        expect_published (&bench, "-");
+        assert_int_equal (count_done (&bench), rest_comes ? 6 : 3);
+        bench.now_ms += 1 + GATHER_TICK_MS;
+        expect_published (&bench, "-");
+        assert_int_equal (count_done (&bench), rest_comes ? 6 : 5);
+        if (!rest_comes) {
+            put (&bench, 2, 1, 10, 5);
+            expect_published (&bench, "10:1 3/1 history");
+            assert_int_equal (count_done (&bench), 6);
+        }
+        end (&bench);
+    }
+}
+
 static void an_old_metrics_part_alone_is_done_or_begins_anew (void **state)
 {
     (void)state;
@@ -605,6 +683,8 @@ int main (void)
         cmocka_unit_test (publishes_what_is_there_after_the_timeout_and_the_rest_again),
         cmocka_unit_test (a_ranking_is_of_one_revision),
         cmocka_unit_test (metrics_of_two_revisions_are_summed),
+        cmocka_unit_test (metrics_of_some_shards_never_replace_those_of_all),
+        cmocka_unit_test (parts_of_metrics_that_are_not_whole_stay_owed_for_a_while),
         cmocka_unit_test (a_lesser_result_never_replaces_a_greater),
         cmocka_unit_test (nothing_is_written_before_the_order_is_known),
         cmocka_unit_test (a_part_sent_again_takes_the_place_of_the_first),

@@ -90,7 +90,12 @@ static void waits_flies_settles (void **state)
     enter (owed, "b", "kept");
     assert_none_waits (owed);
     assert_int_equal (owed_pipe_bytes (owed, 0), 7);
+    assert_int_equal (owed_next_sequence (owed, 0), 0); /* nothing is sent */
     assert_sends (owed, "1:one 2:kept");
+    assert_int_equal (owed_next_sequence (owed, 0), 3);
+    owed_again (owed, 0, 2);
+    assert_int_equal (owed_next_sequence (owed, 0), 2);
+    assert_sends (owed, "2:kept");
     assert_true (has (owed, "a"));
     owed_acknowledged (owed, 0, 1);
     assert_false (has (owed, "a"));
@@ -101,6 +106,7 @@ static void waits_flies_settles (void **state)
     owed_acknowledged (owed, 0, UINT64_MAX);
     assert_int_equal (owed_count (owed), 0);
     assert_int_equal (owed_pipe_bytes (owed, 0), 0);
+    assert_int_equal (owed_next_sequence (owed, 0), 0); /* all is acknowledged */
     assert_sends (owed, "");
 }
 

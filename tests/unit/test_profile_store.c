@@ -106,6 +106,30 @@ static void test_dirty_is_stored (void **state)
     end (f);
 }
 
+/*  One that was due and held back for the clock when its process died is written once it is back, not a
+ *  period of event time later; also where its config comes after it. */
+static void test_due_before_a_restart (void **state)
+{
+    (void)state;
+    for (int config_first = 0; config_first < 2; config_first++) {
+        fixture_t *f = begin ();
+        advance (f, BASE, 0);
+        apply (f, 0, "u", BASE);
+        assert_int_equal (advance (f, BASE + UPDATE_MS, 50), 1);
+        apply (f, 0, "u", BASE + 1);
+        assert_int_equal (advance (f, BASE + 2 * UPDATE_MS, 51), 0); /* it is due, and held back */
+        apply (f, 0, "just now", BASE + 2 * UPDATE_MS);
+        commit (f);
+        f->known[0] = config_first;
+        restart (f);
+        f->known[0] = true;
+        profile_table_configure (f->table, &f->live[0], &f->time);
+        assert_int_equal (advance (f, BASE + 2 * UPDATE_MS, 60), 1);
+        assert_int_equal (advance (f, BASE + 3 * UPDATE_MS, 70), 1);
+        end (f);
+    }
+}
+
 /*  Users of one hash stay two, in memory, in keys and in the store. */
 static void test_equal_hashes (void **state)
 {
@@ -175,6 +199,7 @@ int main (void)
         cmocka_unit_test (test_restart_gives_the_same_bits),
         cmocka_unit_test (test_only_changed_users_are_stored),
         cmocka_unit_test (test_dirty_is_stored),
+        cmocka_unit_test (test_due_before_a_restart),
         cmocka_unit_test (test_equal_hashes),
         cmocka_unit_test (test_broken_records_are_refused),
     };

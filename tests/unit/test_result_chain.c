@@ -60,7 +60,12 @@ static void judges_each_result (void **state)
         {"a stray of another sink's time", 76, 11, 5, 0, 1, "x", 9000, CHAIN_OTHER_SINK, NULL, 0,
          false, 0},
         {"a higher epoch not from 1", US, 12, 4, 0, 1, "x", 9100, CHAIN_GAP, NULL, 0, true, 1},
-        {"chunks of none", US, 12, 1, 0, 0, "x", 9200, CHAIN_BAD, NULL, 0, false, 0},
+        {"a mark behind a lost tail", US, 12, 4, 0, 0, "", 10200, CHAIN_GAP, NULL, 0, true, 1},
+        {"a mark while that is on its way", US, 12, 4, 0, 0, "", 10300, CHAIN_GAP, NULL, 0, false, 0},
+        {"a mark after a while", US, 12, 4, 0, 0, "", 11200, CHAIN_GAP, NULL, 0, true, 1},
+        {"a mark of where it stands", US, 12, 1, 0, 0, "", 12200, CHAIN_MARK, NULL, 0, false, 0},
+        {"a mark changes nothing", US, 12, 1, 0, 1, "x", 12200, CHAIN_ACCEPT, "x", 1, false, 0},
+        {"an old mark", US, 12, 1, 0, 0, "", 12200, CHAIN_MARK, NULL, 0, false, 0},
     };
     result_chain_t *chain = result_chain_new (US);
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {

@@ -47,7 +47,7 @@ static void make_sections (buffer_t *frame)
         wire_write_section (frame, &both_sections[i]);
 }
 
-static const wire_partitions_t partitions = {-4997, true, 2, 1};
+static const wire_partitions_t partitions = {-4997, true, false, 2, 1};
 static const wire_own_partition_t own = {{"p0", 2}, true, false, INT64_MAX};
 
 static void make_partitions (buffer_t *frame)
