@@ -86,7 +86,25 @@ $(BUILD)/unit/%: tests/unit/%.c $(LIBS_OURS)
 	@$(SAY) LD $@
 	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -MF $@.d $(LDFLAGS_ALL) $< -Wl,--start-group $(LIBS_OURS) -Wl,--end-group $(LIBS_ALL) -lcmocka -o $@
 
--include $(wildcard $(BUILD)/obj/*/*.d $(BUILD)/unit/*.d)
+# The model check: the processes' own code, linked with a simulated machine (tests/model) instead of the
+# libraries of the outside. A library's function that it does not have yet is an error of the linker.
+MODEL := $(BUILD)/model/model
+MODEL_OBJS := $(patsubst tests/model/%.c,$(BUILD)/model/obj/%.o,$(wildcard tests/model/*.c))
+MODEL_WRAPS := $(addprefix -Wl$(comma)--wrap=,usleep poll getsockopt open open64 close flock fstat \
+	fstat64 stat stat64 unlink opendir readdir readdir64 closedir result_chain_take)
+MODEL_LIBS := $(YYJSON_LIBS) $(MSGPACK_LIB) $(shell pkg-config --libs libxxhash libmicrohttpd) -lm -lpthread
+
+$(BUILD)/model/obj/%.o: tests/model/%.c Makefile
+	@mkdir -p $(@D)
+	@$(SAY) CC $<
+	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
+
+$(MODEL): $(MODEL_OBJS) $(foreach f,ingestor sink common,$(BUILD)/lib/lib$(f).a)
+	@$(SAY) LD $@
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) $(MODEL_WRAPS) $(MODEL_OBJS) -Wl,--start-group \
+	    $(filter %.a,$^) -Wl,--end-group $(MODEL_LIBS) -o $@
+
+-include $(wildcard $(BUILD)/obj/*/*.d $(BUILD)/unit/*.d $(BUILD)/model/obj/*.d)
 
 # --- Tests ---------------------------------------------------------------------------------------
 

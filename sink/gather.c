@@ -185,7 +185,8 @@ static void keep_hashes (gather_key_t *key, const gather_slot_t *slot)
 }
 
 /*  Frees slots of metrics that are not needed any more: complete and published with a newer one
- * that is too; empty and passed over with nothing incomplete before. */
+ * that is too; complete, empty and passed over with nothing incomplete before. One that is not
+ * complete stays: what its shards sent is acknowledged, and counts once another shard's part comes. */
 static void tidy_metrics (gather_t *self, gather_key_t *key)
 {
     bool newer_published = false;
@@ -201,7 +202,7 @@ static void tidy_metrics (gather_t *self, gather_key_t *key)
     bool incomplete_before = false;
     for (uint32_t i = 0; i + 1 < key->slot_count;) {
         gather_slot_t *slot = key->slots[i];
-        if (slot->skipped && !incomplete_before) {
+        if (slot->skipped && gather_slot_complete (slot) && !incomplete_before) {
             gather_drop_slot (self, key, i);
             continue;
         }
