@@ -62,7 +62,7 @@ owed_t *owed_new (uint32_t sink_count)
     return self;
 }
 
-static flight_t *flight_at (pipe_t *pipe, size_t i)
+static flight_t *flight_at (const pipe_t *pipe, size_t i)
 {
     return &pipe->flights[(pipe->first + i) % pipe->capacity];
 }
@@ -278,6 +278,14 @@ void owed_sent (owed_t *self, uint32_t sink)
     pipe_t *pipe = &self->pipes[sink];
     CHECK (pipe->sent < pipe->count);
     pipe->sent++;
+}
+
+bool owed_last_sent (const owed_t *self, uint32_t sink, uint64_t *sequence)
+{
+    const pipe_t *pipe = &self->pipes[sink];
+    if (pipe->sent)
+        *sequence = flight_at (pipe, pipe->sent - 1)->sequence;
+    return pipe->sent > 0;
 }
 
 size_t owed_pipe_bytes (const owed_t *self, uint32_t sink)

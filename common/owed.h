@@ -63,6 +63,8 @@ void owed_enter (owed_t *self, uint32_t sink, const void *body, size_t body_size
 /*  The next chunk of the pipe that has not been sent; false: all have. owed_sent: it has been. */
 bool owed_to_send (owed_t *self, uint32_t sink, owed_chunk_t *chunk);
 void owed_sent (owed_t *self, uint32_t sink);
+/*  The last sequence that was sent and is not acknowledged; false: none. */
+bool owed_last_sent (const owed_t *self, uint32_t sink, uint64_t *sequence);
 /*  Bytes in the pipe, sent or not, not acknowledged. */
 size_t owed_pipe_bytes (const owed_t *self, uint32_t sink);
 /*  Redis has every sequence <= executed: those results are no longer owed, unless put again since. */

@@ -11,6 +11,9 @@ enum { COMMIT_REST_FACTOR = 10, COMMIT_RETRY_MS = 1000, HEAD_FORMAT = 1 };
 
 /*  The record of everything that is not the stage's: vector by name, watermark, counters. */
 static const uint8_t head_key[] = {'h'};
+/*  The generations of Redis, by sink: with the owed results in one transaction, so that neither a restart nor
+ *  a move of the shard forgets that Redis lost what had been acknowledged. */
+static const uint8_t generations_key[] = {'g'};
 
 static void write_head (const shard_t *self, buffer_t *value)
 {
@@ -55,11 +58,39 @@ static int read_head (shard_t *self, const uint8_t *value, size_t value_size)
     return cursor_finished (&cursor) ? 0 : -1;
 }
 
+static void write_generations (const shard_t *self, change_set_t *changes)
+{
+    buffer_t value = {0};
+    for (uint32_t i = 0; i < self->sink_count; i++)
+        pack_uint (&value, self->generations[i]);
+    change_set_put (changes, generations_key, sizeof generations_key, value.bytes, value.size);
+    buffer_free (&value);
+}
+
+/*  Those of another number of sinks say nothing: results went other ways then. */
+static int read_generations (shard_t *self, const uint8_t *value, size_t value_size)
+{
+    cursor_t cursor = cursor_of (value, value_size);
+    uint32_t count = 0;
+    while (!cursor_finished (&cursor) && !cursor.failed) {
+        uint64_t generation = cursor_uint (&cursor);
+        if (count < self->sink_count)
+            self->generations[count] = generation;
+        count++;
+    }
+    for (uint32_t i = 0; i < self->sink_count && count != self->sink_count; i++)
+        self->generations[i] = 0;
+    return cursor.failed ? -1 : 0;
+}
+
 static int load_record (void *arg, const uint8_t *key, size_t key_size, const uint8_t *value,
                         size_t value_size)
 {
     shard_t *self = arg;
+    self->stored = true;
     switch (key[0]) {
+    case 'g':
+        return read_generations (self, value, value_size);
     case 'h':
         return read_head (self, value, value_size);
     case 'o':
@@ -93,6 +124,8 @@ shard_t *shard_open (const stage_t *stage, const stage_context_t *context, uint3
     self->watermark_ms = EVENT_TIME_NONE;
     self->exact_from_ms = EVENT_TIME_NONE;
     self->owed = owed_new (sink_count);
+    self->sink_count = sink_count;
+    self->generations = memory_new_array (sink_count, sizeof *self->generations);
     stage_context_t own = *context;
     own.owed = self->owed;
     self->state = stage->open (&own);
@@ -122,6 +155,7 @@ void shard_destroy (shard_t **self_p)
     vector_free (&self->applied);
     vector_free (&self->durable);
     change_set_free (&self->failed);
+    free (self->generations);
     free (self);
     *self_p = NULL;
 }
@@ -152,6 +186,18 @@ void shard_advance (shard_t *self, const watermark_t *watermark, bool once, int6
     }
 }
 
+void shard_follow_redis (shard_t *self, uint32_t sink, uint64_t generation, int64_t now_ms)
+{
+    uint64_t known = self->generations[sink];
+    if (known == generation)
+        return;
+    self->generations[sink] = generation;
+    self->generations_changed = true;
+    stage_time_t time = shard_time (self, now_ms);
+    if (known || self->stored)
+        self->stage->refresh (self->state, &time, true);
+}
+
 static bool is_durable (const shard_t *self)
 {
     if (self->changed || self->committing || self->failed.count)
@@ -177,6 +223,9 @@ commit_job_t *shard_collect (shard_t *self)
     self->failed = (change_set_t){0};
     self->stage->collect (self->state, &changes);
     owed_collect (self->owed, &changes);
+    if (self->generations_changed)
+        write_generations (self, &changes);
+    self->generations_changed = false;
     if (!self->changed && !changes.count) {
         change_set_free (&changes);
         return NULL;

@@ -184,7 +184,9 @@ typedef struct {
     uint32_t shard;
     uint64_t epoch;
     uint64_t sequence; /* 1, 2, 3 … for each (shard, epoch, sink incarnation); each chunk has its own */
-    uint32_t chunk, chunk_count; /* chunk 0 .. chunk_count - 1 of the body, sent in order */
+    uint32_t chunk, chunk_count; /* chunk 0 .. chunk_count - 1 of the body, sent in order; count 0: no
+                                  * result, but a question: has all up to this sequence come? So a
+                                  * lost tail is noticed, and a lost ack said again */
     span_t body;
 } wire_result_t;
 

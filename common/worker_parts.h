@@ -43,7 +43,7 @@ typedef struct {
     uint64_t incarnation; /* of the sink as it last answered; 0: not yet */
     uint64_t redis_generation;
     buffer_t frame;       /* made and not yet taken by ZeroMQ */
-    int64_t greeted_ms;
+    int64_t greeted_ms, asked_ms;
     char *endpoint;       /* its name for people */
     uint64_t acknowledged;/* answers that moved a pipe on, in this life */
     uint64_t seen;        /* … as readiness last saw it */

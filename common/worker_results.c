@@ -44,20 +44,17 @@ static void sink_started (worker_t *self, uint32_t index, const wire_header_t *h
                   F_INT ("sink", index));
 }
 
-static void redis_started (worker_t *self, uint64_t generation, worker_sink_t *sink, int64_t now_ms)
+/*  Each shard knows to which Redis its results went, also by a former owner. */
+static void follow_redis (worker_t *self, uint32_t index, uint64_t generation, int64_t now_ms)
 {
-    bool first = sink->redis_generation == 0;
+    worker_sink_t *sink = &self->sinks[index];
+    if (sink->redis_generation && sink->redis_generation != generation)
+        log_info ("Redis came back as another or empty: all that is live is sent again",
+                  F_INT ("sink", index));
     sink->redis_generation = generation;
-    if (first)
-        return;
-    log_info ("Redis came back as another or empty: all that is live is sent again");
-    for (uint32_t i = 0; i < self->layout.shard_count; i++) {
-        shard_t *shard = self->shards[i];
-        stage_time_t time;
-        if (!shard)
-            continue;
-        time = shard_time (shard, now_ms);
-        shard->stage->refresh (shard->state, &time, true);
+    for (uint32_t i = 0; i < self->layout.shard_count && generation; i++) {
+        if (self->shards[i])
+            shard_follow_redis (self->shards[i], index, generation, now_ms);
     }
 }
 
@@ -89,8 +86,7 @@ static void take_acks (worker_t *self, zmq_msg_t *message, int64_t now_ms)
         return;
     if (header.incarnation > sink->incarnation)
         sink_started (self, head.sink_index, &header, now_ms);
-    if (head.redis_generation != sink->redis_generation)
-        redis_started (self, head.redis_generation, sink, now_ms);
+    follow_redis (self, head.sink_index, head.redis_generation, now_ms);
     for (uint32_t i = 0; i < head.ack_count && !frame.failed; i++) {
         wire_read_ack (&frame, &ack);
         if (!frame.failed)
@@ -163,6 +159,28 @@ static uint32_t gather_chunks (worker_t *self, uint32_t index, buffer_t *results
     return count;
 }
 
+/*  Asks whether what was sent has come, of each shard: its last results may be lost, and nothing that
+ *  comes behind them would show it; or their ack is. Returns how many questions there are. */
+static uint32_t ask (worker_t *self, uint32_t index, buffer_t *results, int64_t now_ms)
+{
+    worker_sink_t *sink = &self->sinks[index];
+    uint32_t count = 0;
+    if (!sink->incarnation || now_ms - sink->asked_ms < WORKER_GREETING_MS)
+        return 0;
+    sink->asked_ms = now_ms;
+    for (uint32_t i = 0; i < self->layout.shard_count; i++) {
+        const shard_t *shard = self->shards[i];
+        wire_result_t question = {.body = {"", 0}};
+        if (!shard || !owed_last_sent (shard->owed, index, &question.sequence))
+            continue;
+        question.shard = shard->number;
+        question.epoch = shard->epoch;
+        wire_write_result (results, &question);
+        count++;
+    }
+    return count;
+}
+
 static void make_frame (worker_t *self, uint32_t index, const buffer_t *results, uint32_t count)
 {
     worker_sink_t *sink = &self->sinks[index];
@@ -198,6 +216,7 @@ static void serve_sink (worker_t *self, uint32_t index, int64_t now_ms)
     for (int i = 0; i < WORKER_SINK_FRAMES && send_frame (sink, now_ms); i++) {
         buffer_clear (&results);
         uint32_t count = sink->incarnation ? gather_chunks (self, index, &results, now_ms) : 0;
+        count += ask (self, index, &results, now_ms);
         if (!count && now_ms - sink->greeted_ms < WORKER_GREETING_MS)
             break;
         make_frame (self, index, &results, count);

@@ -217,6 +217,8 @@ static void judge_marker (redis_writer_t *self, const redisReply *reply, int64_t
     bool same = told > 0 && strcmp (run_id, self->run_id) == 0;
     bool unwritten = !told && self->generation && !self->marker_stands &&
                      strcmp (self->judged_run_id, self->run_id) == 0;
+    /* Also where the answer to our SET was lost: from now on its absence is a loss. */
+    self->marker_stands = same;
     if (same && now_ms - self->marker_ms < WRITER_MARKER_REFRESH_MS && told == self->generation)
         return;
     if (same) {
@@ -229,7 +231,6 @@ static void judge_marker (redis_writer_t *self, const redisReply *reply, int64_t
         self->generation = next > self->generation ? next : self->generation + 1;
     }
     self->marker_ms = now_ms;
-    self->marker_stands = same;
     snprintf (self->judged_run_id, sizeof self->judged_run_id, "%s", self->run_id);
     snprintf (ttl, sizeof ttl, "%d", WRITER_MARKER_TTL_S);
     snprintf (value, sizeof value, "%" PRIu64 " %s", self->generation, self->run_id);

@@ -201,8 +201,7 @@ static chain_verdict_t take_chunk (link_t *link, const wire_result_t *result, ch
         link->chunk_next = 0;
         link->chunk_count = result->chunk_count;
     }
-    bool fits = result->chunk_count > 0 && result->chunk_count == link->chunk_count &&
-                result->chunk == link->chunk_next &&
+    bool fits = result->chunk_count == link->chunk_count && result->chunk == link->chunk_next &&
                 result->body.size <= CHAIN_BODY_BYTES_MAX - link->body.size;
     if (!fits) {
         give_up_chunks (link, sequence);
@@ -221,6 +220,16 @@ static chain_verdict_t take_chunk (link_t *link, const wire_result_t *result, ch
     link->chunk_count = 0;
     *body = (span_t){(const char *)link->body.bytes, link->body.size};
     return CHAIN_ACCEPT;
+}
+
+static chain_verdict_t answer_question (link_t *link, uint64_t sequence, int64_t now_ms)
+{
+    if (sequence >= link->expected) {
+        want_repeat (link, now_ms);
+        return CHAIN_GAP;
+    }
+    link->ack_due = true;
+    return CHAIN_REPEAT;
 }
 
 chain_verdict_t result_chain_take (result_chain_t *self, uint32_t peer, const wire_results_t *frame,
@@ -246,6 +255,8 @@ chain_verdict_t result_chain_take (result_chain_t *self, uint32_t peer, const wi
             want_repeat (link, now_ms);
         return CHAIN_OTHER_SINK;
     }
+    if (result->chunk_count == 0)
+        return answer_question (link, result->sequence, now_ms);
     if (result->sequence < link->expected)
         return CHAIN_REPEAT;
     if (result->sequence > link->expected) {

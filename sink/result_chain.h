@@ -53,8 +53,9 @@ void result_chain_destroy (result_chain_t **self_p);
 /*  Judges one result of a frame; `peer` is who sent it (its acks are read by
  * result_chain_next_ack). ACCEPT: *body is the whole body (of the frame, or the chain's own until
  * the next call for this shard), *token names it. GAP, OTHER_SINK, FULL: an ack with `gap` is due,
- * at most once in CHAIN_GAP_REPEAT_MS while it stays so. `result->shard` must be below
- * WIRE_SHARDS_MAX, `stage` below STAGE_COUNT. */
+ * at most once in CHAIN_GAP_REPEAT_MS while it stays so. A question (chunk_count 0) is a REPEAT,
+ * and an ack is due, where all that it asks for has come; else a GAP. `result->shard` must be
+ * below WIRE_SHARDS_MAX, `stage` below STAGE_COUNT. */
 chain_verdict_t result_chain_take (result_chain_t *self, uint32_t peer, const wire_results_t *frame,
                                    const wire_result_t *result, int64_t now_ms,
                                    chain_token_t *token, span_t *body);

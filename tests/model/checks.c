@@ -310,6 +310,25 @@ chain_verdict_t __wrap_result_chain_take (result_chain_t *self, uint32_t peer,
 
 /*  ---- is all quiet? ---- */
 
+void checks_tell_state (void)
+{
+    for (uint32_t i = 0; i < sim.process_count; i++) {
+        const process_t *process = &sim.processes[i];
+        const worker_t *worker = process->kind == PROCESS_WORKER ? process->object : NULL;
+        for (uint32_t j = 0; worker && j < world.shard_count; j++) {
+            const shard_t *shard = worker->shards[j];
+            if (!shard)
+                continue;
+            next_t at = by_oracle (&shard->applied, shard->partitions);
+            sim_trace ("%s shard %u: applied %" PRId64 " %" PRId64 " %" PRId64 " watermark %" PRId64
+                       " owed %zu committing %d changed %d failed %d rewinds %u",
+                       process->name, j, at.next[0], at.next[1], at.next[2], shard->watermark_ms,
+                       owed_count (shard->owed), shard->committing, shard->changed,
+                       shard->storage_failed, worker->rewind_count);
+        }
+    }
+}
+
 static char reason[256];
 
 #define BECAUSE(...) (snprintf (reason, sizeof reason, __VA_ARGS__), reason)

@@ -35,6 +35,8 @@ void checks_redis_lost (void);
 /*  A shard's folder was lost: it begins again where Kafka does. */
 void checks_folder_lost (uint32_t shard);
 
+/*  What the workers hold, into the trace. */
+void checks_tell_state (void);
 /*  What is not (yet) as the oracle says, on disk, in Kafka and in Redis; NULL: nothing. */
 const char *checks_unequal (void);
 /*  What is still to happen before all is quiet too: owners, shares, results owed; NULL: nothing. */

@@ -286,7 +286,7 @@ static const char *unquiet_history (int64_t first_ms)
 {
     for (int64_t at_ms = first_ms; at_ms <= oracle.newest_ms; at_ms += oracle.slide_ms) {
         int has = history_has (at_ms);
-        bool excused = reader.lost && at_ms < oracle.newest_ms;
+        bool excused = reader.lost && (at_ms < oracle.newest_ms || !oracle_window (at_ms));
         if (has < 2 && !excused)
             return BECAUSE ("window %" PRId64 " of the history is %s", at_ms,
                             has ? "not complete" : "absent");
@@ -298,7 +298,9 @@ const char *checks_redis_unquiet (void)
 {
     int64_t first_ms = oracle_first_window_ms ();
     const char *why = unquiet_order ("the ranking", meta_key);
-    if (!why && first_ms <= oracle.newest_ms)
+    /* An empty window is only written behind one with events: where Redis lost those, it has none. */
+    bool excused = reader.lost && !oracle_window (oracle.newest_ms);
+    if (!why && first_ms <= oracle.newest_ms && !excused)
         why = unquiet_order ("the metrics", metrics_key);
     if (!why && first_ms <= oracle.newest_ms)
         why = unquiet_history (first_ms);

@@ -15,7 +15,7 @@
 #include "sim.h"
 #include "world.h"
 
-enum { TTL_MS = 3600000, JSON_BYTES = 64, OWED_WINDOWS_MAX = 128 };
+enum { TTL_MS = 3600000, JSON_BYTES = 64 };
 
 typedef struct {
     stage_context_t context;
@@ -294,33 +294,13 @@ static void finish (void *shard, const stage_time_t *time)
     (void) shard, (void) time;
 }
 
-typedef struct {
-    int64_t windows_ms[OWED_WINDOWS_MAX];
-    uint32_t count;
-} owed_windows_t;
-
-static void note_window (void *arg, const void *key, size_t key_size)
-{
-    owed_windows_t *owed = arg;
-    const uint8_t *bytes = key;
-    if (key_size != 5 || bytes[0] != 'm' || owed->count == OWED_WINDOWS_MAX)
-        return;
-    int64_t number = 0;
-    for (int i = 1; i < 5; i++)
-        number = number << 8 | bytes[i];
-    owed->windows_ms[owed->count++] = number * oracle.slide_ms;
-}
-
+/*  As that of metrics: older windows that are owed keep their body, and its revision. */
 static void configure (void *shard, const live_scenario_t *live, const stage_time_t *time)
 {
     (void) live;
     state_t *self = shard;
-    owed_windows_t owed = {.count = 0};
     owe_complete (self, time);
     owe_newest (self, time);
-    owed_each_with_body (self->context.owed, note_window, &owed);
-    for (uint32_t i = 0; i < owed.count; i++)
-        owe_metrics (self, owed.windows_ms[i], time);
 }
 
 static void refresh (void *shard, const stage_time_t *time, bool everything)

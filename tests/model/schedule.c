@@ -150,6 +150,8 @@ static void settle (schedule_result_t *result)
     }
     result->calm_steps = steps;
     result->calm_ms = sim.now_ms - since_ms;
+    if (why && !sim_failed ())
+        checks_tell_state ();
     if (why)
         sim_fail ("it does not come to an end: %s", why);
     for (uint32_t i = 0; i < QUIET_STEPS && !sim_failed (); i++)

@@ -31,6 +31,7 @@ typedef struct {
     bool knows;   /* it believes that the partition is its own */
     bool started, paused, told_end;
     int64_t position;
+    int64_t durable, committed; /* to be committed; accepted by the group */
 } member_partition_t;
 
 typedef struct {
@@ -95,7 +96,7 @@ static void follow_group (member_t *self)
         if (own->knows && topic->assigned != slot && chance_is (&sim.chance, 500))
             revoke (self, i);
         else if (!own->knows && topic->assigned == slot) {
-            *own = (member_partition_t){.knows = true};
+            *own = (member_partition_t){.knows = true, .durable = -1, .committed = -1};
             self->events.assigned (self->events.arg, i);
         }
     }
@@ -130,6 +131,7 @@ static void read_on (member_t *self, uint32_t number)
     }
     if (given && kafka.partitions[number].assigned != (int) (self->process - sim.processes))
         sim_event (EVENT_FORMER_INGESTORS);
+    produced = kafka.partitions[number].produced; /* time may have passed within a record */
     bool at_end = !produced || own->position > log->records[produced - 1].offset;
     if (!at_end || !own->started || own->told_end)
         return;
@@ -140,6 +142,22 @@ static void read_on (member_t *self, uint32_t number)
     }
     own->told_end = true;
     self->events.end (self->events.arg, number, own->position);
+}
+
+/*  As the real source it tries again what the group has refused, as long as it holds the partition. */
+static void try_commit (member_t *self, uint32_t number)
+{
+    topic_partition_t *topic = &kafka.partitions[number];
+    member_partition_t *own = &self->partitions[number];
+    if (!own->knows || own->durable <= own->committed || !sim_call ("source commit"))
+        return;
+    if (topic->assigned != (int) (self->process - sim.processes)) {
+        sim_event (EVENT_KAFKA_REFUSED);
+        return;
+    }
+    sim_event (EVENT_KAFKA_COMMITS);
+    own->committed = topic->committed = own->durable;
+    checks_kafka_committed (number, own->durable);
 }
 
 static void poll_source (source_t *base, int timeout_ms)
@@ -155,6 +173,8 @@ static void poll_source (source_t *base, int timeout_ms)
         self->events.listed (self->events.arg);
     }
     follow_group (self);
+    for (uint32_t i = 0; i < oracle.partition_count; i++)
+        try_commit (self, i);
     uint32_t first = chance_below (&sim.chance, oracle.partition_count);
     for (uint32_t i = 0; i < oracle.partition_count; i++)
         read_on (self, (first + i) % oracle.partition_count);
@@ -206,16 +226,8 @@ static void pause_partition (source_t *base, uint32_t number, bool paused)
 
 static void commit (source_t *base, uint32_t number, int64_t next)
 {
-    topic_partition_t *topic = &kafka.partitions[number];
-    if (!sim_call ("source commit"))
-        return;
-    if (topic->assigned != (int) (member_of (base)->process - sim.processes)) {
-        sim_event (EVENT_KAFKA_REFUSED);
-        return;
-    }
-    sim_event (EVENT_KAFKA_COMMITS);
-    topic->committed = next;
-    checks_kafka_committed (number, next);
+    member_of (base)->partitions[number].durable = next;
+    try_commit (member_of (base), number);
 }
 
 static int64_t lag (const source_t *base, uint32_t number, int64_t next)

@@ -60,7 +60,12 @@ static void judges_each_result (void **state)
         {"a stray of another sink's time", 76, 11, 5, 0, 1, "x", 9000, CHAIN_OTHER_SINK, NULL, 0,
          false, 0},
         {"a higher epoch not from 1", US, 12, 4, 0, 1, "x", 9100, CHAIN_GAP, NULL, 0, true, 1},
-        {"chunks of none", US, 12, 1, 0, 0, "x", 9200, CHAIN_BAD, NULL, 0, false, 0},
+        {"a question for what has not come", US, 12, 1, 0, 0, "", 9200, CHAIN_GAP, NULL, 0, false,
+         0},
+        {"asked again", US, 12, 1, 0, 0, "", 10200, CHAIN_GAP, NULL, 0, true, 1},
+        {"a question takes no sequence", US, 12, 1, 0, 1, "x", 10200, CHAIN_ACCEPT, "x", 1, false, 0},
+        {"a question for what has come", US, 12, 1, 0, 0, "", 10300, CHAIN_REPEAT, NULL, 0, false, 0},
+        {"a lost tail", US, 12, 3, 0, 0, "", 10300, CHAIN_GAP, NULL, 0, true, 2},
     };
     result_chain_t *chain = result_chain_new (US);
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
