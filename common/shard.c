@@ -189,7 +189,7 @@ void shard_advance (shard_t *self, const watermark_t *watermark, bool once, int6
 void shard_follow_redis (shard_t *self, uint32_t sink, uint64_t generation, int64_t now_ms)
 {
     uint64_t known = self->generations[sink];
-    if (known == generation)
+    if (!generation || known == generation)
         return;
     self->generations[sink] = generation;
     self->generations_changed = true;

@@ -62,8 +62,8 @@ void shard_destroy (shard_t **self_p);
 stage_time_t shard_time (const shard_t *self, int64_t now_ms);
 /*  Moves the watermark on (never back) and lets the stage compute. */
 void shard_advance (shard_t *self, const watermark_t *watermark, bool once, int64_t now_ms);
-/*  The sink tells the generation of its Redis: where it is another than the one that this shard's results
- *  were written to, whoever owned the shard then, all that is live is owed again. */
+/*  The sink told the generation of its Redis (0: nothing yet): where it is another than the one that this
+ *  shard's results were written to, whoever owned the shard then, all that is live is owed again. */
 void shard_follow_redis (shard_t *self, uint32_t sink, uint64_t generation, int64_t now_ms);
 /*  Everything has ended, was computed, acknowledged and committed (--once). */
 bool shard_settled (const shard_t *self, const watermark_t *watermark);

@@ -103,6 +103,9 @@ static int on_taken (void *arg, uint32_t number)
     if (self->unopened_shard == number)
         self->unopened_ms = 0;
     shard->touched = true;
+    /* Before anything is sent: an ack may tell of the next Redis and of what the last one had at once. */
+    for (uint32_t i = 0; i < self->sink_count; i++)
+        shard_follow_redis (shard, i, self->sinks[i].redis_generation, clock_ms ());
     self->shards[number] = shard;
     self->announce_now = true;
     say_counts (self, "taken", shard);

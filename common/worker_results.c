@@ -52,7 +52,7 @@ static void follow_redis (worker_t *self, uint32_t index, uint64_t generation, i
         log_info ("Redis came back as another or empty: all that is live is sent again",
                   F_INT ("sink", index));
     sink->redis_generation = generation;
-    for (uint32_t i = 0; i < self->layout.shard_count && generation; i++) {
+    for (uint32_t i = 0; i < self->layout.shard_count; i++) {
         if (self->shards[i])
             shard_follow_redis (self->shards[i], index, generation, now_ms);
     }

@@ -285,6 +285,15 @@ static void publish (gather_t *self, gather_key_t *key, uint32_t at, int64_t now
         wake_skipped (key, at + 1, now_ms);
 }
 
+/*  Of one window of metrics the result of more shards is the greater one, then that of a greater revision:
+ * a shard that computes a window again (taken over from an older commit) comes alone with it, and by a
+ * config that changed meanwhile. What all shards made is not given up for what one made. */
+static bool window_replaces (const result_order_t *next, const result_order_t *old)
+{
+    bool fewer = next->lineage == old->lineage && next->shards < old->shards;
+    return !fewer && result_order_replaces (next, old);
+}
+
 /*  Is the slot to be written? Where not, it is passed over. */
 static bool may_publish (gather_t *self, gather_key_t *key, uint32_t at)
 {
@@ -295,7 +304,7 @@ static bool may_publish (gather_t *self, gather_key_t *key, uint32_t at)
         replaces = result_order_replaces (&order, &key->order);
     } else {
         const gather_window_t *window = gather_key_window (key, slot->window_end_ms);
-        replaces = !window || result_order_replaces (&order, &window->order);
+        replaces = !window || window_replaces (&order, &window->order);
         if (replaces && gather_slot_empty (slot) && (!window || window->empty) &&
             !gather_key_has_events_before (key, slot->window_end_ms)) {
             if (waits_for_earlier (key, at))

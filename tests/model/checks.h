@@ -15,8 +15,6 @@ void checks_begin (void);
 /*  A process has run: its vectors never go back within an ownership, what is durable is not beyond what is
  *  applied, and it rewinds no more often than something was lost. */
 void checks_process (process_t *process);
-/*  A life of a process has ended. */
-void checks_ended (const process_t *process);
 
 /*  A store is about to be replaced by its next version: epochs and vectors never go back, and it holds
  *  exactly the events below its vector. */
