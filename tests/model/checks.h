@@ -26,8 +26,10 @@ void checks_kafka_committed (uint32_t partition, int64_t next);
 /*  Next offset that every shard has durable, or -1. */
 int64_t checks_durable (uint32_t partition);
 
-/*  Redis was written: what a reader sees is a result of its window and revision, and never goes back. */
-void checks_redis_written (void);
+enum { CHECKS_RANKING = 1, CHECKS_METRICS = 2, CHECKS_PROFILE = 4 };
+/*  Keys of these kinds were written in Redis: what a reader sees is a result of its window and revision, and
+ *  never goes back. */
+void checks_redis_written (uint32_t kinds);
 /*  Redis lost data: a reader sees what is left. */
 void checks_redis_lost (void);
 /*  A shard's folder was lost: it begins again where Kafka does. */

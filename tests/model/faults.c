@@ -61,7 +61,7 @@ void faults_make (faults_t *self, chance_t *chance, uint32_t kinds)
 {
     memset (self, 0, sizeof *self);
     memset (&lasting, 0, sizeof lasting);
-    self->steps = 40 + chance_below (chance, 260);
+    self->steps = 30 + chance_below (chance, 200);
     make_network (&self->network, chance);
     uint32_t drawn[FAULT_KINDS], count = 0;
     for (uint32_t i = 0; i < FAULT_KINDS; i++) {

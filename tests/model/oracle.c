@@ -9,7 +9,7 @@
 #include "common/key_hash.h"
 #include "common/windows.h"
 
-enum { SLIDE_MS = 10000, SPAN_MS = 60000 };
+enum { SLIDE_MS = 10000, SPAN_MS = 30000 };
 #define FIRST_MS INT64_C (1600000000000)
 
 oracle_t oracle;
@@ -114,7 +114,7 @@ static void judge (void)
 void oracle_begin (chance_t *chance, uint32_t shard_count, bool letters)
 {
     oracle = (oracle_t){.shard_count = shard_count,
-                        .partition_count = 1 + chance_below (chance, SIM_PARTITIONS_MAX),
+                        .partition_count = 1 + chance_least (chance, SIM_PARTITIONS_MAX),
                         .user_count = 1 + chance_below (chance, ORACLE_USERS_MAX),
                         .item_count = 1 + chance_below (chance, ORACLE_ITEMS_MAX),
                         .size_ms = SLIDE_MS * chance_between (chance, 1, 3),

@@ -8,15 +8,18 @@
 #include "oracle.h"
 #include "sim_disk.h"
 #include "sim_kafka.h"
+#include "sim_network.h"
 #include "sim_redis.h"
 #include "world.h"
 
 enum {
     CALM_STEPS_MAX = 12000, /* until all is quiet: beyond, it hangs */
-    LOOK_STEPS = 8,
-    QUIET_STEPS = 60, /* it must stay quiet */
+    LOOK_STEPS = 12,
+    QUIET_STEPS = 40, /* it must stay quiet */
     REDIS_COMMANDS_A_STEP = 12,
     START_MS_MAX = 1500,
+    BUSY_IN_THOUSAND = 650,
+    NOTHING_MS_MAX = 150, /* time goes on faster while nobody has anything to do */
 };
 #define PLAN_SEED UINT64_C (0x706c616e)
 
@@ -26,10 +29,10 @@ static void make_world (chance_t *chance)
 {
     static const int64_t intervals_ms[] = {10, 200, 1000, 5000};
     static const int64_t gather_ms[] = {500, 3000, 30000};
-    world = (world_t){.shard_count = 1 + chance_below (chance, SIM_SHARDS_MAX),
-                      .ingestor_count = 1 + chance_below (chance, WORLD_INGESTORS_MAX),
+    world = (world_t){.shard_count = 1 + chance_least (chance, SIM_SHARDS_MAX),
+                      .ingestor_count = 1 + chance_least (chance, WORLD_INGESTORS_MAX),
                       .worker_count = 1 + chance_below (chance, 3),
-                      .sink_count = 1 + chance_below (chance, WORLD_SINKS_MAX),
+                      .sink_count = 1 + chance_least (chance, WORLD_SINKS_MAX),
                       .fixed_names = chance_is (chance, 500),
                       .commit_interval_ms = intervals_ms[chance_below (chance, 4)],
                       .gather_timeout_ms = gather_ms[chance_below (chance, 3)],
@@ -92,15 +95,36 @@ static int64_t step_ms (void)
     return kind < 92 ? chance_between (&sim.chance, 5, 60) : chance_between (&sim.chance, 60, 500);
 }
 
+/*  Can it run: up and not frozen, or to be started by now? */
+static bool is_able (const process_t *process)
+{
+    return process->up ? !process->frozen : process->wanted && sim.now_ms >= process->start_ms;
+}
+
+/*  Which process runs next: mostly one that something has come for; NULL: none can. */
+static process_t *pick_process (void)
+{
+    process_t *any = NULL, *busy = NULL;
+    uint32_t any_count = 0, busy_count = 0;
+    for (uint32_t i = 0; i < sim.process_count; i++) {
+        process_t *process = &sim.processes[i];
+        if (!is_able (process))
+            continue;
+        if (chance_below (&sim.chance, ++any_count) == 0)
+            any = process;
+        bool has_work = process->attention || sim_network_waits (process);
+        if (has_work && chance_below (&sim.chance, ++busy_count) == 0)
+            busy = process;
+    }
+    if (!busy)
+        sim.now_ms += chance_between (&sim.chance, 0, NOTHING_MS_MAX);
+    return busy && chance_is (&sim.chance, BUSY_IN_THOUSAND) ? busy : any;
+}
+
 static void run_process (process_t *process)
 {
-    if (!process->up) {
-        if (!process->wanted || sim.now_ms < process->start_ms)
-            return;
+    if (!process->up)
         sim_start (process);
-    }
-    if (process->frozen)
-        return;
     if (!process->attention && process->wake_ms > sim.now_ms)
         sim.now_ms = process->wake_ms;
     sim_run (process);
@@ -124,7 +148,9 @@ static void step (void)
         for (uint32_t i = 0; i < count && sim_redis_waits (); i++)
             sim_redis_step ();
     } else {
-        run_process (&sim.processes[chance_below (&sim.chance, sim.process_count)]);
+        process_t *process = pick_process ();
+        if (process)
+            run_process (process);
     }
 }
 

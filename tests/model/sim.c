@@ -41,6 +41,12 @@ uint32_t chance_below (chance_t *self, uint32_t below)
     return (uint32_t) ((chance_next (self) >> 32) * below >> 32);
 }
 
+uint32_t chance_least (chance_t *self, uint32_t below)
+{
+    uint32_t a = chance_below (self, below), b = chance_below (self, below);
+    return a < b ? a : b;
+}
+
 bool chance_is (chance_t *self, uint32_t in_thousand)
 {
     return chance_below (self, 1000) < in_thousand;

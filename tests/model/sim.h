@@ -9,6 +9,7 @@
 #ifndef HOTPATH_MODEL_SIM_H
 #define HOTPATH_MODEL_SIM_H
 
+#include <setjmp.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -25,6 +26,8 @@ uint64_t chance_next (chance_t *self);
 uint32_t chance_below (chance_t *self, uint32_t below);
 /*  True in `in_thousand` of 1000. */
 bool chance_is (chance_t *self, uint32_t in_thousand);
+/*  The lesser of two: small worlds show most, and are fast. */
+uint32_t chance_least (chance_t *self, uint32_t below);
 /*  least .. most. */
 int64_t chance_between (chance_t *self, int64_t least, int64_t most);
 
@@ -120,7 +123,9 @@ typedef struct process {
     int64_t frozen_ms;
     uint32_t kill_in, freeze_in; /* calls from now; 0: not */
     uint64_t frames_lost; /* of those it sent in this life: lost, dropped, repeated or out of order */
-    ucontext_t context;
+    ucontext_t context;         /* where its stack begins … */
+    jmp_buf jump;               /* … and where it waits */
+    bool begun;
     void *stack;
 } process_t;
 

@@ -29,6 +29,7 @@ typedef struct pipe {
     bool conflate;
     process_t *sender;
     uint32_t sender_life;
+    const zsock_t *receiver; /* NULL: nobody listens at the endpoint */
 } pipe_t;
 
 struct _zsock_t {
@@ -38,6 +39,7 @@ struct _zsock_t {
     uint32_t send_max, receive_max;
     int linger_ms;
     char endpoint[ENDPOINT_BYTES];
+    process_t *owner;
     pipe_t *pipe;
 };
 
@@ -82,12 +84,13 @@ static void remove_pipe (pipe_t *pipe)
 }
 
 /*  The receiver is gone: all that had arrived, and the first of what was on its way. */
-static void lose_received (const char *endpoint)
+static void lose_received (const zsock_t *socket)
 {
     for (pipe_t *pipe = net.pipes, *next; pipe; pipe = next) {
         next = pipe->next;
-        if (strcmp (pipe->endpoint, endpoint) != 0)
+        if (pipe->receiver != socket)
             continue;
+        pipe->receiver = NULL;
         while (pipe->first &&
                (pipe->first->ready_ms <= sim.now_ms || chance_is (&sim.chance, 500))) {
             free (take_first (pipe));
@@ -199,6 +202,16 @@ void sim_network_calm (void)
     }
 }
 
+bool sim_network_waits (const process_t *process)
+{
+    for (const pipe_t *pipe = net.pipes; pipe; pipe = pipe->next) {
+        if (pipe->receiver && pipe->receiver->owner == process && pipe->first &&
+            pipe->first->ready_ms <= sim.now_ms)
+            return true;
+    }
+    return false;
+}
+
 void sim_network_end (void)
 {
     while (net.pipes)
@@ -214,6 +227,7 @@ zsock_t *zsock_new_checked (int type, const char *file, size_t line)
     zsock_t *self = memory_new (sizeof *self);
     self->type = type;
     self->send_max = self->receive_max = 1000;
+    self->owner = sim.current;
     return self;
 }
 
@@ -228,7 +242,7 @@ void zsock_destroy_checked (zsock_t **self_p, const char *file, size_t line)
         while (*place != self)
             place = &(*place)->next;
         *place = self->next;
-        lose_received (self->endpoint);
+        lose_received (self);
     }
     if (self->pipe)
         close_pipe (self->pipe, self->linger_ms != 0 && !sim_is_dead ());
@@ -276,6 +290,10 @@ int zsock_connect (zsock_t *self, const char *format, ...)
     pipe->conflate = self->conflate;
     pipe->sender = sim.current;
     pipe->sender_life = sim.current ? sim.current->lives : 0;
+    for (const zsock_t *socket = net.bound; socket; socket = socket->next) {
+        if (strcmp (socket->endpoint, pipe->endpoint) == 0)
+            pipe->receiver = socket;
+    }
     pipe->next = net.pipes;
     net.pipes = pipe;
     self->pipe = pipe;
@@ -306,6 +324,10 @@ int zsock_bind (zsock_t *self, const char *format, ...)
     self->bound = true;
     self->next = net.bound;
     net.bound = self;
+    for (pipe_t *pipe = net.pipes; pipe; pipe = pipe->next) {
+        if (strcmp (pipe->endpoint, self->endpoint) == 0)
+            pipe->receiver = self;
+    }
     return 0;
 }
 
@@ -337,8 +359,7 @@ static pipe_t *find_ready (const zsock_t *socket)
     pipe_t *found = NULL;
     uint32_t count = 0;
     for (pipe_t *pipe = net.pipes; pipe; pipe = pipe->next) {
-        if (pipe->first && pipe->first->ready_ms <= sim.now_ms &&
-            strcmp (pipe->endpoint, socket->endpoint) == 0 &&
+        if (pipe->receiver == socket && pipe->first && pipe->first->ready_ms <= sim.now_ms &&
             chance_below (&sim.chance, ++count) == 0)
             found = pipe;
     }
@@ -348,8 +369,7 @@ static pipe_t *find_ready (const zsock_t *socket)
 static bool is_readable (const zsock_t *socket)
 {
     for (const pipe_t *pipe = net.pipes; pipe; pipe = pipe->next) {
-        if (pipe->first && pipe->first->ready_ms <= sim.now_ms &&
-            strcmp (pipe->endpoint, socket->endpoint) == 0)
+        if (pipe->receiver == socket && pipe->first && pipe->first->ready_ms <= sim.now_ms)
             return true;
     }
     return false;
@@ -374,8 +394,7 @@ static bool is_overtaken (const pipe_t *pipe)
     for (const pipe_t *other = net.pipes; other; other = other->next) {
         if (other == pipe)
             return false; /* newer ones come first in the list */
-        if (other->sender == pipe->sender && other->delivered &&
-            strcmp (other->endpoint, pipe->endpoint) == 0)
+        if (other->sender == pipe->sender && other->delivered && other->receiver == pipe->receiver)
             return true;
     }
     return false;

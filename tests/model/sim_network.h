@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "sim.h"
 
 typedef struct {
     uint32_t frames_max; /* that a pipe holds, where its high-water marks allow more */
@@ -22,6 +23,8 @@ typedef struct {
 void sim_network_begin (const network_t *network);
 /*  No more slow or hostile frames; what is under way arrives soon. */
 void sim_network_calm (void);
+/*  Has a frame come for this process? */
+bool sim_network_waits (const process_t *process);
 /*  Frees all of it. */
 void sim_network_end (void);
 

@@ -26,7 +26,7 @@ static struct {
     int64_t last_id;
     redis_data_t data, saved;
     redis_client_t *clients;
-    bool touched; /* a transaction wrote something: the checks look when it ends */
+    uint32_t touched; /* kinds of keys that a transaction wrote: the checks look when it ends */
 } server;
 
 /*  ---- clients ---- */
@@ -219,10 +219,22 @@ static redisReply *run_zset (const command_line_t *line)
     return integer (1);
 }
 
+static uint32_t kind_of (span_t key)
+{
+    switch (key.bytes[0]) {
+    case 'r':
+        return CHECKS_METRICS;
+    case 'u':
+        return CHECKS_PROFILE;
+    default:
+        return CHECKS_RANKING;
+    }
+}
+
 static redisReply *run_write (const command_line_t *line)
 {
     span_t word = line->words[0];
-    server.touched = true;
+    server.touched |= kind_of (line->words[1]);
     if (is_word (word, "SET")) {
         redis_key_set (redis_data_need (&server.data, line->words[1]), line->words[2]);
         return status ("OK");
@@ -351,11 +363,11 @@ static void run_line (redis_client_t *client, const command_line_t *line, const 
     }
     if (!server.touched)
         return;
-    server.touched = false;
     client->unanswered++;
     if (!client->process)
         sim_event (EVENT_REDIS_LATE);
-    checks_redis_written ();
+    checks_redis_written (server.touched);
+    server.touched = 0;
 }
 
 bool sim_redis_waits (void)
