@@ -234,8 +234,10 @@ static void judge_marker (redis_writer_t *self, const redisReply *reply, int64_t
     snprintf (self->judged_run_id, sizeof self->judged_run_id, "%s", self->run_id);
     snprintf (ttl, sizeof ttl, "%d", WRITER_MARKER_TTL_S);
     snprintf (value, sizeof value, "%" PRIu64 " %s", self->generation, self->run_id);
+    /* One that was there is only prolonged where it still is: a loss since it was read must show. */
     put_command (self, JOB_MARKER,
-                 (const char *const[]){"SET", self->marker_key, value, "EX", ttl, NULL});
+                 (const char *const[]){"SET", self->marker_key, value, "EX", ttl,
+                                       same ? "XX" : NULL, NULL});
 }
 
 /*  Ends older connections of our name. */

@@ -1,4 +1,5 @@
-/*  checks: see checks.h: the disk, Kafka's offsets, and what processes hold. Redis is checks_redis.c's. */
+/*  checks: see checks.h: the disk, Kafka's offsets, and what processes hold. Redis is
+ *  checks_redis.c's. */
 #include "checks.h"
 
 #include <inttypes.h>
@@ -118,7 +119,8 @@ static void check_letters (uint32_t shard, uint32_t partition, int64_t next)
     const oracle_partition_t *log = &oracle.partitions[partition];
     for (uint32_t i = 0; i < log->count; i++) {
         const oracle_record_t *record = &log->records[i];
-        if (record->letter && record->offset < next && !sim_kafka_has_letter (partition, record->offset))
+        if (record->letter && record->offset < next &&
+            !sim_kafka_has_letter (partition, record->offset))
             sim_fail ("shard %u is past offset %" PRId64 " of %s, whose dead letter is not safe",
                       shard, record->offset, log->name);
     }
@@ -143,8 +145,8 @@ void checks_stored (inode_t *inode, const store_version_t *next)
     if (events != expected)
         sim_fail ("shard %u: events %#x are durable, but the vector says %#x", inode->shard, events,
                   expected);
-    sim_trace ("shard %u: epoch %" PRIu64 " durable at %" PRId64 " %" PRId64 " %" PRId64, inode->shard,
-               epoch, vector.next[0], vector.next[1], vector.next[2]);
+    sim_trace ("shard %u: epoch %" PRIu64 " durable at %" PRId64 " %" PRId64 " %" PRId64,
+               inode->shard, epoch, vector.next[0], vector.next[1], vector.next[2]);
 }
 
 void checks_committed (const process_t *process, const commit_job_t *job)
@@ -230,7 +232,8 @@ static void check_worker (process_t *process, seen_t *was)
         sim_event (EVENT_SECTION_REPEATS);
 }
 
-/*  Owners and lives of workers so far: each may make a partition be read again from where it stands. */
+/*  Owners and lives of workers so far: each may make a partition be read again from where it
+ *  stands. */
 static uint64_t count_births (void)
 {
     uint64_t births = sim.events[EVENT_MOVES];

@@ -1,5 +1,5 @@
-/*  checks_redis: see checks_redis.h. Every write is looked at: a window's values are those of its events,
- *  whole where it says complete, of some shards where not; and no order goes back.
+/*  checks_redis: see checks_redis.h. Every write is looked at: a window's values are those of
+ *  its events, whole where it says complete, of some shards where not; and no order goes back.
  */
 #include "checks_redis.h"
 
@@ -193,10 +193,9 @@ static void check_profile (uint32_t user)
     uint32_t mask = profile_mask (user), all = oracle_user (user);
     bool wrong = (mask & ~all) != 0;
     for (uint32_t i = 0; i < oracle.event_count && !wrong; i++) {
-        if (mask >> i & 1) {
-            uint32_t before = oracle_below (oracle.events[i].partition, oracle.events[i].offset) & all;
-            wrong = (mask & before) != before;
-        }
+        const oracle_event_t *event = &oracle.events[i];
+        uint32_t before = oracle_below (event->partition, event->offset) & all;
+        wrong = (mask >> i & 1) && (mask & before) != before;
     }
     if (wrong)
         sim_fail ("the profile of %s is of events %#x of %#x", oracle_user_name (user), mask, all);
@@ -310,7 +309,8 @@ const char *checks_redis_unquiet (void)
 {
     int64_t first_ms = oracle_first_window_ms ();
     const char *why = unquiet_order ("the ranking", meta_key);
-    /* An empty window is only written behind one with events: where Redis lost those, it has none. */
+    /* An empty window is only written behind one with events: where Redis lost those, it has
+     * none. */
     bool excused = reader.lost && !oracle_window (oracle.newest_ms);
     if (!why && first_ms <= oracle.newest_ms && !excused)
         why = unquiet_order ("the metrics", metrics_key);

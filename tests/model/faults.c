@@ -17,6 +17,7 @@ enum {
     KINDS_IN_THOUSAND = 350, /* each kind is one of the schedule's */
     CALLS_MAX = 150,
     CLOCK_BACK_MS_MAX = 7200000,
+    FORMER_MS = 3000, /* an owner whose lock was broken goes on at least so long */
 };
 
 static const char *const names[] = {
@@ -29,8 +30,10 @@ static const char *const names[] = {
 static struct {
     int64_t full_ms, redis_ms, errors_ms;
     redis_loss_t loss;
+    bool needs_restart;
     int64_t thaw_ms[SIM_PROCESSES_MAX];
-    bool kill_ms[SIM_PROCESSES_MAX]; /* killed instead of thawed */
+    bool kills[SIM_PROCESSES_MAX];     /* killed instead of thawed */
+    int64_t end_ms[SIM_PROCESSES_MAX]; /* killed then, whatever it does */
 } lasting;
 
 const char *fault_name (fault_kind_t kind)
@@ -40,8 +43,9 @@ const char *fault_name (fault_kind_t kind)
 
 void fault_write (const fault_t *fault, char *text, size_t size)
 {
-    snprintf (text, size, "step %u: %s target=%u calls=%u for %" PRId64 " ms choice=%u", fault->step,
-              names[fault->kind], fault->target, fault->calls, fault->duration_ms, fault->choice);
+    snprintf (text, size, "step %u: %s target=%u calls=%u for %" PRId64 " ms choice=%u",
+              fault->step, names[fault->kind], fault->target, fault->calls, fault->duration_ms,
+              fault->choice);
 }
 
 static void make_network (network_t *network, chance_t *chance)
@@ -63,10 +67,14 @@ void faults_make (faults_t *self, chance_t *chance, uint32_t kinds)
     memset (&lasting, 0, sizeof lasting);
     self->steps = 30 + chance_below (chance, 200);
     make_network (&self->network, chance);
-    uint32_t drawn[FAULT_KINDS], count = 0;
+    uint32_t drawn[FAULT_KINDS], count = 0, all = 0;
+    for (uint32_t i = 0; i < FAULT_KINDS; i++)
+        all |= (uint32_t) chance_is (chance, KINDS_IN_THOUSAND) << i;
+    /* A shard that is lost is built again from what the source still has: then it keeps all. */
+    if (all >> FAULT_FOLDER_LOST & 1)
+        all &= ~(UINT32_C (1) << FAULT_RETENTION);
     for (uint32_t i = 0; i < FAULT_KINDS; i++) {
-        bool one = chance_is (chance, KINDS_IN_THOUSAND);
-        if (one && (kinds >> i & 1))
+        if (all & kinds & UINT32_C (1) << i)
             drawn[count++] = i;
     }
     uint32_t faults = count ? chance_below (chance, chance_is (chance, 800) ? 9 : FAULTS_MAX) : 0;
@@ -131,7 +139,7 @@ static void freeze (const fault_t *fault, process_t *process)
     uint32_t slot = (uint32_t) (process - sim.processes);
     process->freeze_in = fault->calls;
     lasting.thaw_ms[slot] = sim.now_ms + fault->duration_ms;
-    lasting.kill_ms[slot] = fault->kind == FAULT_FREEZE_KILL;
+    lasting.kills[slot] = fault->kind == FAULT_FREEZE_KILL;
 }
 
 static void add_or_end_worker (bool add)
@@ -149,13 +157,32 @@ static void add_or_end_worker (bool add)
     }
 }
 
+/*  A worker whose lock is broken is frozen for a while, goes on as a former owner, and is
+ *  killed. */
+static void make_former (process_t *process, int64_t duration_ms)
+{
+    uint32_t slot = (uint32_t) (process - sim.processes);
+    lasting.end_ms[slot] = sim.now_ms + 2 * duration_ms + FORMER_MS;
+    if (process->frozen)
+        return;
+    process->frozen = true;
+    process->frozen_ms = sim.now_ms;
+    sim_event (EVENT_FREEZES);
+    lasting.thaw_ms[slot] = sim.now_ms + duration_ms;
+}
+
 static void lose_lock (const fault_t *fault)
 {
-    char path[SIM_STATE_BYTES];
+    char folder[SIM_STATE_BYTES], lock[SIM_STATE_BYTES];
     uint32_t shard = fault->target % world.shard_count;
     bool all = fault->kind == FAULT_FOLDER_LOST;
-    snprintf (path, sizeof path, SIM_STATE "/%s/%u%s", model_stage.name, shard, all ? "" : "/lock");
-    sim_files_remove (path);
+    snprintf (folder, sizeof folder, SIM_STATE "/%s/%u", model_stage.name, shard);
+    snprintf (lock, sizeof lock, SIM_STATE "/%s/%u/lock", model_stage.name, shard);
+    process_t *owner = sim_files_locker (lock);
+    lasting.needs_restart = true;
+    if (owner)
+        make_former (owner, fault->duration_ms);
+    sim_files_remove (all ? folder : lock);
     sim_event (all ? EVENT_FOLDERS_LOST : EVENT_LOCKS_LOST);
     if (all)
         checks_folder_lost (shard);
@@ -193,6 +220,7 @@ static void set_clock_back (process_t *process, uint32_t choice)
 {
     process->skew_ms -= 1 + (int64_t) choice * CLOCK_BACK_MS_MAX / 1000;
     sim_event (EVENT_CLOCKS_BACK);
+    lasting.needs_restart = true;
     kill_now (process);
 }
 
@@ -278,7 +306,7 @@ static void thaw (process_t *process, uint32_t slot)
     process->freeze_in = 0;
     if (!process->frozen)
         return;
-    if (lasting.kill_ms[slot]) {
+    if (lasting.kills[slot]) {
         kill_now (process);
         return;
     }
@@ -291,6 +319,10 @@ static void end_lasting (int64_t now_ms)
     for (uint32_t i = 0; i < sim.process_count; i++) {
         if (lasting.thaw_ms[i] && now_ms >= lasting.thaw_ms[i])
             thaw (&sim.processes[i], i);
+        if (lasting.end_ms[i] && now_ms >= lasting.end_ms[i]) {
+            lasting.end_ms[i] = 0;
+            kill_now (&sim.processes[i]);
+        }
     }
     if (lasting.full_ms && now_ms >= lasting.full_ms) {
         lasting.full_ms = 0;
@@ -321,7 +353,9 @@ void faults_end (void)
 {
     for (uint32_t i = 0; i < sim.process_count; i++) {
         sim.processes[i].kill_in = sim.processes[i].freeze_in = 0;
-        lasting.kill_ms[i] = false;
+        lasting.kills[i] = false;
     }
     end_lasting (INT64_MAX);
+    if (lasting.needs_restart)
+        kill_all ();
 }

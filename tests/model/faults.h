@@ -1,6 +1,7 @@
-/*  faults: what goes wrong in a schedule, and when: a list made from the seed before it begins, so that one
- *  can be taken out and the rest stays. Each schedule draws from some of the kinds only, and some have
- *  none of the network's: what hides behind the commonest faults is found by the schedules without them.
+/*  faults: what goes wrong in a schedule, and when: a list made from the seed before it begins,
+ *  so that one can be taken out and the rest stays. Each schedule draws from some of the kinds
+ *  only, and some have none of the network's: what hides behind the commonest faults is found
+ *  by the schedules without them.
  */
 #ifndef HOTPATH_MODEL_FAULTS_H
 #define HOTPATH_MODEL_FAULTS_H
@@ -59,9 +60,12 @@ typedef struct {
 
 /*  `kinds`: bits of the kinds that may be drawn. */
 void faults_make (faults_t *self, chance_t *chance, uint32_t kinds);
-/*  Does those that are due at this step and not in `without` (bits by their index), and ends what is over. */
+/*  Does those that are due at this step and not in `without` (bits by their index), and ends
+ *  what is over. */
 void faults_step (const faults_t *self, uint32_t step, uint64_t without);
-/*  All that lasts is over: nothing is frozen, full or away. */
+/*  All that lasts is over: nothing is frozen, full or away. Who was left with a broken lock, or
+ *  looks older than its former life since its clock was set back, is not found out by the
+ *  processes themselves: where that happened, everything is killed once and starts anew. */
 void faults_end (void);
 
 const char *fault_name (fault_kind_t kind);

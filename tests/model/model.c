@@ -1,20 +1,21 @@
 /*  model: hotpath's own processes on a simulated machine, thousands of schedules a second.
  *
- *  What runs is the code of worker, ingestor and sink as it is built for the executables, whole loops and
- *  all: common/, ingestor/, sink/ of build/lib. What they call of the outside is simulated at the
- *  library's edge: ZeroMQ (sim_network), LMDB, file locks and the committing thread (sim_lmdb, sim_files,
- *  sim_committer), hiredis with a Redis behind it (sim_hiredis, sim_redis), a Kafka topic and group behind
- *  ingestor/source.h (sim_kafka), the config (sim_config), clocks, signals and the log (sim). The stage is
- *  the least that shows what was counted (model_stage). Each process is a coroutine that a schedule may
- *  kill, freeze or hold up at any call.
+ *  What runs is the code of worker, ingestor and sink as it is built for the executables, whole
+ *  loops and all: common/, ingestor/, sink/ of build/lib. What they call of the outside is
+ *  simulated at the library's edge: ZeroMQ (sim_network), LMDB, file locks and the committing
+ *  thread (sim_lmdb, sim_files, sim_committer), hiredis with a Redis behind it (sim_hiredis,
+ *  sim_redis), a Kafka topic and group behind ingestor/source.h (sim_kafka), the config
+ *  (sim_config), clocks, signals and the log (sim). The stage is the least that shows what was
+ *  counted (model_stage). Each process is a coroutine that a schedule may kill, freeze or hold
+ *  up at any call.
  *
- *  A seed decides everything: the world, its events, the faults (faults), every delay. A schedule has
- *  faults for a while, then calm, and must become quiet with all as the oracle says (oracle); promises are
- *  checked at every change (checks, checks_redis).
+ *  A seed decides everything: the world, its events, the faults (faults), every delay. A
+ *  schedule has faults for a while, then calm, and must become quiet with all as the oracle
+ *  says (oracle); promises are checked at every change (checks, checks_redis).
  *
- *      model [--seed S] [--schedules N | --seconds N] [--jobs N]    many, from S on
- *      model --run SEED [--without BITS] [--all]                    one, with its trace (--all: all of it)
- *      model --test                                                 for make test: kept seeds, then many
+ *      model [--seed S] [--schedules N | --seconds N] [--jobs N]      many, from S on
+ *      model --run SEED [--without BITS] [--all]      one, with (all of) its trace
+ *      model --test                                   for make test: kept seeds, then many
  *      --go-on: does not stop at the first that fails, and tells each in a line
  *      --kinds a,b,c: only these kinds of faults (--kinds list names them)
  *
@@ -234,8 +235,8 @@ typedef struct {
 
 static job_t run_many (const request_t *request)
 {
-    board_t *board = mmap (NULL, sizeof *board, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
-                           0);
+    board_t *board = mmap (NULL, sizeof *board, PROT_READ | PROT_WRITE,
+                           MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     pid_t children[JOBS_MAX];
     job_t sum = {0};
     fflush (stdout);
@@ -278,8 +279,8 @@ static bool report (const request_t *request, const char *name, job_t *all)
     double took = now_seconds () - began;
     say (!sum.failed, "%s: %" PRIu64 " schedules from seed %" PRIu64, name, sum.schedules,
          request->seed);
-    printf ("# %.0f schedules/s, %.0f steps each, %.1f us a step; most until all was quiet: %u steps, "
-            "%.0f s simulated\n",
+    printf ("# %.0f schedules/s, %.0f steps each, %.1f us a step; most until all was quiet: "
+            "%u steps, %.0f s simulated\n",
             (double) sum.schedules / took, (double) sum.steps / (double) sum.schedules,
             took * 1e6 * request->jobs / (double) sum.steps, sum.calm_steps_most,
             (double) sum.calm_ms_most / 1000);

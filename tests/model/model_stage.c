@@ -1,5 +1,5 @@
-/*  model_stage: see model_stage.h. Records: 'c' 'e' number: the event's mark; 'c' 'w': the newest window
- *  that was computed.
+/*  model_stage: see model_stage.h. Records: 'c' 'e' number: the event's mark; 'c' 'w': the
+ *  newest window that was computed.
  */
 #include "model_stage.h"
 
@@ -49,7 +49,8 @@ uint32_t model_stage_events (const void *shard)
 
 int model_stage_record (span_t key)
 {
-    return key.size == 3 && key.bytes[0] == 'c' && key.bytes[1] == 'e' ? (uint8_t) key.bytes[2] : -1;
+    bool is_event = key.size == 3 && key.bytes[0] == 'c' && key.bytes[1] == 'e';
+    return is_event ? (uint8_t) key.bytes[2] : -1;
 }
 
 static int load (void *shard, const uint8_t *key, size_t key_size, const uint8_t *value,
@@ -201,8 +202,8 @@ static int render_ranking (state_t *self, const stage_time_t *time, buffer_t *bo
     write_header (body, live, time, RESULT_RANKING, newest_ms);
     const result_ranking_t ranking = {.top_k = 1000, .item_count = count};
     results_write_ranking (body, &ranking);
-    /* In order of score, and of name where they are equal: what a shard must send. The item has the shard
-     * in its name, since rankings are merged as if each item had one shard. */
+    /* In order of score, and of name where they are equal: what a shard must send. The item has
+     * the shard in its name, since rankings are merged as if each item had one shard. */
     for (uint32_t left = ORACLE_EVENTS_MAX; left > 0; left--) {
         for (uint32_t i = 0; i < oracle.item_count; i++) {
             uint32_t events = (uint32_t) __builtin_popcount (oracle_item (i) & window);

@@ -1,6 +1,6 @@
-/*  model_stage: a stage (common/stage.h) that keeps every event by itself: the least that shows whether
- *  each was applied once, and in which windows it counts. It owes all three kinds of results: metrics
- *  with their body, the ranking and profiles by name.
+/*  model_stage: a stage (common/stage.h) that keeps every event by itself: the least that shows
+ *  whether each was applied once, and in which windows it counts. It owes all three kinds of
+ *  results: metrics with their body, the ranking and profiles by name.
  */
 #ifndef HOTPATH_MODEL_STAGE_H
 #define HOTPATH_MODEL_STAGE_H

@@ -27,7 +27,8 @@ const char *oracle_item_name (uint32_t item)
     return item_names[item];
 }
 
-static oracle_record_t *add_record (oracle_partition_t *partition, chance_t *chance, int64_t time_ms)
+static oracle_record_t *add_record (oracle_partition_t *partition, chance_t *chance,
+                                    int64_t time_ms)
 {
     const oracle_record_t *last =
         partition->count ? &partition->records[partition->count - 1] : NULL;
@@ -98,8 +99,9 @@ static void judge (void)
             const oracle_record_t *record = &partition->records[j];
             if (record->letter)
                 continue;
-            int64_t own_ms = greatest_ms == EVENT_TIME_NONE ? EVENT_TIME_NONE
-                                                            : greatest_ms - oracle.out_of_orderness_ms;
+            int64_t own_ms = greatest_ms;
+            if (own_ms != EVENT_TIME_NONE)
+                own_ms -= oracle.out_of_orderness_ms;
             if (record->event >= 0)
                 oracle.events[record->event].mark_ms =
                     windows_mark (record->time_ms, own_ms, oracle.size_ms, oracle.slide_ms);
@@ -129,7 +131,8 @@ void oracle_begin (chance_t *chance, uint32_t shard_count, bool letters)
         partition->is_added = added && i == oracle.partition_count - 1;
         partition->oldest = chance_is (chance, 200) ? 5 : 0;
     }
-    /* A partition without any event is idle, and what comes then may be late: each begins with one. */
+    /* A partition without any event is idle, and what comes then may be late: each begins with
+     * one. */
     for (uint32_t i = 0; i < oracle.partition_count; i++)
         add_event (i, chance, oracle.partitions[i].is_added ? end_ms : FIRST_MS);
     uint32_t count = 1 + chance_below (chance, ORACLE_EVENTS_MAX - 2 * oracle.partition_count);

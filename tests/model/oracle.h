@@ -1,5 +1,5 @@
-/*  oracle: the events of a schedule, and what must become of them: naive folds over all of them, by the
- *  rules of the design and with nothing of hotpath but windows_mark.
+/*  oracle: the events of a schedule, and what must become of them: naive folds over all of
+ *  them, by the rules of the design and with nothing of hotpath but windows_mark.
  *
  *  Events are numbers, and a set of them is a mask of bits. An event's bit is also its watched
  *  milliseconds, so that a sum in Redis names the events that it is made of.

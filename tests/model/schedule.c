@@ -204,24 +204,3 @@ bool schedule_run (const schedule_t *self, schedule_result_t *result)
     end ();
     return !sim_failed ();
 }
-
-void schedule_shrink (schedule_t *self)
-{
-    faults_t faults;
-    schedule_result_t result;
-    schedule_faults (self, &faults);
-    bool tracing = sim.tracing, smaller = true;
-    sim.tracing = false;
-    while (smaller) {
-        smaller = false;
-        for (uint32_t i = 0; i < faults.count; i++) {
-            schedule_t tried = *self;
-            tried.without |= UINT64_C (1) << i;
-            if (tried.without == self->without || schedule_run (&tried, &result))
-                continue;
-            *self = tried;
-            smaller = true;
-        }
-    }
-    sim.tracing = tracing;
-}

@@ -1,5 +1,5 @@
-/*  schedule: one run of the model from one seed: a world, its events, a time with faults, then calm until all
- *  is as the oracle says. The same seed gives the same schedule.
+/*  schedule: one run of the model from one seed: a world, its events, a time with faults, then
+ *  calm until all is as the oracle says. The same seed gives the same schedule.
  */
 #ifndef HOTPATH_MODEL_SCHEDULE_H
 #define HOTPATH_MODEL_SCHEDULE_H
@@ -23,7 +23,5 @@ typedef struct {
 bool schedule_run (const schedule_t *self, schedule_result_t *result);
 /*  The faults that a seed has. */
 void schedule_faults (const schedule_t *self, faults_t *faults);
-/*  Leaves out, one after the other, the faults without which the schedule fails as well. */
-void schedule_shrink (schedule_t *self);
 
 #endif

@@ -1,4 +1,5 @@
-/*  sim: see sim.h: chance, time, calls, failures and the trace; the coroutines are in sim_process.c. */
+/*  sim: see sim.h: chance, time, calls, failures and the trace; the coroutines are in
+ *  sim_process.c. */
 #include "sim.h"
 
 #include <inttypes.h>
@@ -91,7 +92,8 @@ void sim_keep_trace (uint32_t lines)
 
 void sim_say (const char *format, ...)
 {
-    if (trace.kept && sim.calm_step && sim.steps > sim.calm_step + TRACE_CALM_STEPS && !sim_failed ())
+    bool long_calm = sim.calm_step && sim.steps > sim.calm_step + TRACE_CALM_STEPS;
+    if (trace.kept && long_calm && !sim_failed ())
         return;
     char line[TRACE_LINE_BYTES];
     int size = snprintf (line, sizeof line, "%6" PRIu64 " %8.3f %-11s ", sim.steps,
@@ -165,6 +167,8 @@ bool sim_call (const char *what)
         die (process);
         return false;
     }
+    if (process->writing)
+        return true;
     if (process->freeze_in && --process->freeze_in == 0) {
         sim_trace ("frozen at %s", what);
         freeze (process);
@@ -186,7 +190,8 @@ void sim_kill (process_t *process)
         sim_fail ("the model cannot end %s after its death", process->name);
 }
 
-/*  ---- what the processes ask of clocks, signals and logs: instead of clock.c, stop.c, log.c ---- */
+/*  ---- what the processes ask of clocks, signals and logs: instead of clock.c, stop.c, log.c
+ *  ---- */
 
 int64_t clock_ms (void)
 {
@@ -249,8 +254,8 @@ void log_write (log_level_t level, const char *message, const log_field_t *field
                 : snprintf (text + size, room, " %s=%" PRId64, field->key, field->integer);
         size += (size_t) written;
     }
-    sim_say ("%s %s%s", level == LOG_LEVEL_DEBUG ? "log:" : level == LOG_LEVEL_INFO ? "LOG:" : "LOG!",
-             message, text);
+    static const char *const levels[] = {"log:", "LOG:", "LOG!", "LOG!"};
+    sim_say ("%s %s%s", levels[level], message, text);
 }
 
 /*  ---- libc's, for the objects of hotpath (the linker's --wrap) ---- */

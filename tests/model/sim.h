@@ -1,10 +1,11 @@
-/*  sim: the machine that the model runs hotpath on: one clock, one source of chance, and processes that
- *  are coroutines. What the processes call of the outside (ZeroMQ, LMDB, hiredis, files, clocks) is
- *  answered by the sim_*.c files, each of which begins with sim_call: there a process may be killed,
- *  frozen, or made to wait, so every such call is a point where a schedule can cut it.
+/*  sim: the machine that the model runs hotpath on: one clock, one source of chance, and
+ *  processes that are coroutines. What the processes call of the outside (ZeroMQ, LMDB,
+ *  hiredis, files, clocks) is answered by the sim_*.c files, each of which begins with
+ *  sim_call: there a process may be killed, frozen, or made to wait, so every such call is a
+ *  point where a schedule can cut it.
  *
- *  A killed process runs on to its own destructors with no effect on anything outside: it frees its
- *  memory, and to the others it ended at the call where it was killed.
+ *  A killed process runs on to its own destructors with no effect on anything outside: it frees
+ *  its memory, and to the others it ended at the call where it was killed.
  */
 #ifndef HOTPATH_MODEL_SIM_H
 #define HOTPATH_MODEL_SIM_H
@@ -122,7 +123,8 @@ typedef struct process {
     bool attention;   /* … or until something has come */
     int64_t frozen_ms;
     uint32_t kill_in, freeze_in; /* calls from now; 0: not */
-    uint64_t frames_lost; /* of those it sent in this life: lost, dropped, repeated or out of order */
+    bool writing;     /* within a transaction: it may be killed, and not held up */
+    uint64_t frames_lost; /* of this life's: lost, dropped, repeated or out of order */
     ucontext_t context;         /* where its stack begins … */
     jmp_buf jump;               /* … and where it waits */
     bool begun;
@@ -149,8 +151,8 @@ extern sim_t sim;
 /*  Begins a schedule: no processes, time at its start. Keeps the counts of events. */
 void sim_begin (uint64_t seed);
 
-/*  A process calls the outside: it may be killed, frozen or made to wait here. False: it is dead, and the
- *  call must have no effect. True too where it is the world that calls. */
+/*  A process calls the outside: it may be killed, frozen or made to wait here. False: it is
+ *  dead, and the call must have no effect. True too where it is the world that calls. */
 bool sim_call (const char *what);
 /*  Is the code that runs now that of a dead process? */
 bool sim_is_dead (void);
@@ -178,8 +180,8 @@ const char *sim_event_text (event_kind_t kind);
             sim_say (__VA_ARGS__);                                                                 \
     } while (0)
 void sim_say (const char *format, ...) __attribute__ ((format (printf, 1, 2)));
-/*  Where trace lines go: the last `lines` of them are kept and printed by sim_print_trace; 0: all are
- *  printed at once. */
+/*  Where trace lines go: the last `lines` of them are kept and printed by sim_print_trace; 0:
+ *  all are printed at once. */
 void sim_keep_trace (uint32_t lines);
 void sim_print_trace (void);
 

@@ -1,5 +1,6 @@
-/*  sim_committer: instead of committer.c: a process's committing thread, a step at a time, as the schedule
- *  has it. Between the steps the process may be killed: with a commit submitted, or written and not told.
+/*  sim_committer: instead of committer.c: a process's committing thread, a step at a time, as
+ *  the schedule has it. Between the steps the process may be killed: with a commit submitted,
+ *  or written and not told.
  */
 #include "sim_disk.h"
 

@@ -1,5 +1,6 @@
-/*  sim_config: instead of live_config.c: one scenario, whose revision every process learns of at a time of
- *  its own. What a revision changes is the weight of an item (world_weight); windows stay.
+/*  sim_config: instead of live_config.c: one scenario, whose revision every process learns of
+ *  at a time of its own. What a revision changes is the weight of an item (world_weight);
+ *  windows stay.
  */
 #include "common/live_config.h"
 

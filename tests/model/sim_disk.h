@@ -1,7 +1,8 @@
-/*  sim_disk: the state folder: file locks and LMDB stores in memory, and the thread that commits.
+/*  sim_disk: the state folder: file locks and LMDB stores in memory, and the thread that
+ *  commits.
  *
- *  A folder or a lock file that is removed goes from the tree, as on a real file system: who holds it open
- *  goes on with what it has, and who comes next makes it anew.
+ *  A folder or a lock file that is removed goes from the tree, as on a real file system: who
+ *  holds it open goes on with what it has, and who comes next makes it anew.
  */
 #ifndef HOTPATH_MODEL_SIM_DISK_H
 #define HOTPATH_MODEL_SIM_DISK_H
@@ -35,6 +36,8 @@ void sim_disk_set_full (bool full);
 void sim_files_remove (const char *path);
 /*  What the path names, or NULL. */
 inode_t *sim_files_find (const char *path);
+/*  Who has the file locked, or NULL. */
+process_t *sim_files_locker (const char *path);
 /*  For LMDB: what the path names, made where it is absent; NULL: its folder does not exist. */
 inode_t *sim_files_make (const char *path);
 void sim_files_hold (inode_t *inode);
@@ -48,8 +51,8 @@ void sim_store_drop (store_version_t **version_p);
 /*  The file that the last mdb_txn_commit wrote to; borrowed. */
 inode_t *sim_store_written (void);
 
-/*  The committing threads of all processes: is there something to do? Then one step of one of them: a job
- *  is written, or one that is written is told. */
+/*  The committing threads of all processes: is there something to do? Then one step of one of
+ *  them: a job is written, or one that is written is told. */
 bool sim_committers_wait (void);
 void sim_committers_step (void);
 /*  Has this process submitted a commit that is not written (written: not told)? */

@@ -1,6 +1,6 @@
-/*  sim_files: the tree of files of sim_disk.h, and the calls of libc that shard_owner makes of it (the
- *  linker's --wrap; paths elsewhere go to the real ones). flock is that of Linux: a lock belongs to the
- *  open file, and goes with it.
+/*  sim_files: the tree of files of sim_disk.h, and the calls of libc that shard_owner makes of
+ *  it (the linker's --wrap; paths elsewhere go to the real ones). flock is that of Linux: a
+ *  lock belongs to the open file, and goes with it.
  */
 #include "sim_disk.h"
 
@@ -35,7 +35,8 @@ typedef struct {
 static struct {
     path_t paths[PATHS_MAX];
     uint32_t path_count;
-    inode_t *files[FILES_MAX]; /* by descriptor - FILES_FIRST */
+    inode_t *files[FILES_MAX]; /* by descriptor - FILES_FIRST … */
+    process_t *openers[FILES_MAX]; /* … and whose it is */
     folder_t folders[FOLDERS_MAX];
     uint32_t numbers;
     uint32_t shard_count;
@@ -128,6 +129,12 @@ void sim_files_remove (const char *path)
     }
 }
 
+process_t *sim_files_locker (const char *path)
+{
+    const inode_t *inode = sim_files_find (path);
+    return inode && inode->lock >= 0 ? tree.openers[inode->lock - FILES_FIRST] : NULL;
+}
+
 void sim_disk_begin (uint32_t shard_count, uint64_t lineage)
 {
     tree.shard_count = shard_count;
@@ -150,8 +157,8 @@ void sim_disk_end (void)
 
 /*  ---- instead of state_layout.c ---- */
 
-int state_layout_open (const char *folder, uint32_t shard_count, state_layout_t *layout, char *error,
-                       size_t error_size)
+int state_layout_open (const char *folder, uint32_t shard_count, state_layout_t *layout,
+                       char *error, size_t error_size)
 {
     (void) folder, (void) shard_count, (void) error, (void) error_size;
     *layout = (state_layout_t){.shard_count = tree.shard_count, .lineage = tree.lineage};
@@ -223,6 +230,7 @@ int __wrap_open64 (const char *path, int flags, ...)
             continue;
         sim_files_hold (inode);
         tree.files[i] = inode;
+        tree.openers[i] = sim.current;
         return FILES_FIRST + i;
     }
     return -1;

@@ -13,7 +13,7 @@ enum {
     RECORDS_A_POLL = 6,
     MEMBERS_MAX = SIM_PROCESSES_MAX,
     SESSION_MS = 6000,
-    RETENTION_MS = 15000,
+    RETENTION_MS = 3000,
     LETTERS_MAX = 8, /* waiting to be acknowledged */
 };
 
@@ -21,8 +21,9 @@ typedef struct {
     bool listed;
     uint32_t produced; /* of the oracle's records */
     int64_t oldest, committed;
-    int64_t durable, durable_ms; /* of every shard, as it was then: retention follows with a delay */
-    int assigned, last; /* slot of the process, or NOBODY; the last one that was none of the latter */
+    int64_t durable, durable_ms; /* of every shard, as it was then: retention comes later */
+    int assigned;      /* slot of the process, or NOBODY */
+    int last;          /* the last one that it was assigned to */
     uint32_t turn;     /* which of the members it goes to */
     uint32_t letters;  /* bit a record: its dead letter is acknowledged */
 } topic_partition_t;
@@ -144,7 +145,8 @@ static void read_on (member_t *self, uint32_t number)
     self->events.end (self->events.arg, number, own->position);
 }
 
-/*  As the real source it tries again what the group has refused, as long as it holds the partition. */
+/*  As the real source it tries again what the group has refused, as long as it holds the
+ *  partition. */
 static void try_commit (member_t *self, uint32_t number)
 {
     topic_partition_t *topic = &kafka.partitions[number];
@@ -407,7 +409,8 @@ static bool is_held (uint32_t number, int target)
     return false;
 }
 
-/*  A member that is there gives a partition back before another gets it; one that is not is not asked. */
+/*  A member that is there gives a partition back before another gets it; one that is not is not
+ *  asked. */
 static void coordinate (void)
 {
     for (uint32_t i = 0; i < oracle.partition_count; i++) {

@@ -1,6 +1,7 @@
-/*  sim_kafka: a topic and its consumer group, as the ingestor sees them behind ingestor/source.h; and the
- *  dead letters. Each partition has at most one member in the group's view. A member that was frozen for
- *  longer than the session time-out, and one that has not asked yet, may go on reading as a former one.
+/*  sim_kafka: a topic and its consumer group, as the ingestor sees them behind
+ *  ingestor/source.h; and the dead letters. Each partition has at most one member in the
+ *  group's view. A member that was frozen for longer than the session time-out, and one that
+ *  has not asked yet, may go on reading as a former one.
  */
 #ifndef HOTPATH_MODEL_SIM_KAFKA_H
 #define HOTPATH_MODEL_SIM_KAFKA_H

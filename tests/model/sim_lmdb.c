@@ -1,6 +1,10 @@
-/*  sim_lmdb: the functions of lmdb.h that shard_store calls. A store is a sorted list of records; a
- *  transaction works on a copy and takes its place at once when it commits, as LMDB's does. One that is
- *  missing here is an error of the linker.
+/*  sim_lmdb: the functions of lmdb.h that shard_store calls. A store is a sorted list of
+ *  records; a transaction works on a copy and takes its place at once when it commits, as
+ *  LMDB's does. A function that is missing here is an error of the linker.
+ *
+ *  Nobody is held up within a transaction that writes: shard_store opens LMDB without its
+ *  locks, and two processes that write at the very same moment (which takes a broken lock, too)
+ *  are not simulated.
  */
 #include "sim_disk.h"
 
@@ -205,6 +209,12 @@ int mdb_env_info (MDB_env *env, MDB_envinfo *info)
     return 0;
 }
 
+static void set_writing (bool writing)
+{
+    if (sim.current)
+        sim.current->writing = writing;
+}
+
 int mdb_txn_begin (MDB_env *env, MDB_txn *parent, unsigned int flags, MDB_txn **txn)
 {
     (void) parent;
@@ -213,6 +223,7 @@ int mdb_txn_begin (MDB_env *env, MDB_txn *parent, unsigned int flags, MDB_txn **
     *txn = memory_new (sizeof **txn);
     (*txn)->env = env;
     (*txn)->writes = !(flags & MDB_RDONLY);
+    set_writing ((*txn)->writes);
     (*txn)->version = env->inode->store;
     if ((*txn)->writes)
         (*txn)->version = copy_version (env->inode->store);
@@ -223,6 +234,8 @@ int mdb_txn_begin (MDB_env *env, MDB_txn *parent, unsigned int flags, MDB_txn **
 
 void mdb_txn_abort (MDB_txn *txn)
 {
+    if (txn->writes)
+        set_writing (false);
     sim_store_drop (&txn->version);
     free (txn);
 }

@@ -45,7 +45,8 @@ static void end_stack (void)
     setcontext (&world_context);
 }
 #else
-/*  A context is only needed to begin on a stack: jumps are ten times as fast, as they call no kernel. */
+/*  A context is only needed to begin on a stack: jumps are ten times as fast, as they call no
+ *  kernel. */
 static jmp_buf world_jump;
 
 static void switch_to (process_t *process)
@@ -132,7 +133,7 @@ void sim_start (process_t *process)
     process->kill_in = process->freeze_in = 0;
     process->leap_ms = 0;
     process->wake_ms = sim.now_ms;
-    process->begun = false;
+    process->begun = process->writing = false;
     getcontext (&process->context);
     process->context.uc_stack.ss_sp = process->stack;
     process->context.uc_stack.ss_size = SIM_STACK_BYTES;

@@ -1,5 +1,5 @@
-/*  sim_redis: the server: clients, commands, transactions, faults (see sim_redis.h). A command that is not
- *  known here is a broken promise of the model, and named.
+/*  sim_redis: the server: clients, commands, transactions, faults (see sim_redis.h). A command
+ *  that is not known here is a broken promise of the model, and named.
  */
 #include "sim_redis.h"
 
@@ -10,14 +10,7 @@
 
 #include "checks.h"
 #include "common/memory.h"
-#include "sim_redis_data.h"
-
-enum { WORDS_MAX = 128, TOUCHED_MAX = 16 };
-
-typedef struct {
-    span_t words[WORDS_MAX];
-    uint32_t count;
-} command_line_t;
+#include "sim_redis_commands.h"
 
 static struct {
     bool up;
@@ -118,47 +111,18 @@ static void cut_all (void)
 
 /*  ---- commands ---- */
 
-static redisReply *status (const char *text)
-{
-    return reply_text (REDIS_REPLY_STATUS, span_of (text));
-}
-
-static redisReply *error (const char *text)
-{
-    return reply_text (REDIS_REPLY_ERROR, span_of (text));
-}
-
-static redisReply *integer (long long value)
-{
-    redisReply *reply = reply_new (REDIS_REPLY_INTEGER);
-    reply->integer = value;
-    return reply;
-}
-
-static bool is_word (span_t word, const char *text)
-{
-    return span_equal (word, span_of (text));
-}
-
-static double number (span_t word)
-{
-    char text[64];
-    snprintf (text, sizeof text, "%.*s", (int) word.size, word.bytes);
-    return strtod (text, NULL);
-}
-
 static redisReply *run_client (redis_client_t *client, const command_line_t *line)
 {
     char text[2048];
     size_t size = 0;
-    if (is_word (line->words[1], "SETNAME")) {
+    if (command_is (line->words[1], "SETNAME")) {
         snprintf (client->name, sizeof client->name, "%.*s", (int) line->words[2].size,
                   line->words[2].bytes);
-        return status ("OK");
+        return reply_status ("OK");
     }
-    if (is_word (line->words[1], "ID"))
-        return integer (client->id);
-    if (is_word (line->words[1], "LIST")) {
+    if (command_is (line->words[1], "ID"))
+        return reply_integer (client->id);
+    if (command_is (line->words[1], "LIST")) {
         for (const redis_client_t *at = server.clients; at && size < sizeof text; at = at->next) {
             if (!at->broken)
                 size += (size_t) snprintf (text + size, sizeof text - size,
@@ -167,56 +131,14 @@ static redisReply *run_client (redis_client_t *client, const command_line_t *lin
         }
         return reply_text (REDIS_REPLY_STRING, (span_t){text, size});
     }
-    int64_t id = (int64_t) number (line->words[3]);
+    int64_t id = (int64_t) command_number (line->words[3]);
     for (redis_client_t *at = server.clients; at; at = at->next) {
         if (at->id == id && at != client && !at->broken) {
             cut (at);
-            return integer (1);
+            return reply_integer (1);
         }
     }
-    return integer (0);
-}
-
-static redisReply *run_read (const command_line_t *line)
-{
-    const redis_key_t *key = redis_data_find (&server.data, line->words[1]);
-    if (is_word (line->words[0], "GET"))
-        return reply_text (REDIS_REPLY_STRING, span_of (key ? key->text : NULL));
-    if (is_word (line->words[0], "HMGET")) {
-        redisReply *reply = reply_array (line->count - 2);
-        for (uint32_t i = 2; i < line->count; i++) {
-            const redis_item_t *field = key ? redis_key_field (key, line->words[i]) : NULL;
-            reply->element[i - 2] =
-                reply_text (REDIS_REPLY_STRING, span_of (field ? field->value : NULL));
-        }
-        return reply;
-    }
-    redisReply *reply = reply_array (key ? key->count : 0); /* ZRANGE 0 -1 */
-    for (uint32_t i = 0; key && i < key->count; i++)
-        reply->element[i] = reply_text (REDIS_REPLY_STRING, span_of (key->items[i].name));
-    return reply;
-}
-
-static redisReply *run_zset (const command_line_t *line)
-{
-    redis_key_t *key = redis_data_need (&server.data, line->words[1]);
-    if (is_word (line->words[0], "ZADD")) {
-        for (uint32_t i = 2; i + 1 < line->count; i += 2)
-            redis_key_put_member (key, number (line->words[i]), line->words[i + 1]);
-    } else if (is_word (line->words[0], "ZREMRANGEBYSCORE")) {
-        double least = number (line->words[2]), most = number (line->words[3]);
-        for (uint32_t i = key->count; i-- > 0;) {
-            if (key->items[i].score >= least && key->items[i].score <= most)
-                redis_key_cut (key, i, i + 1);
-        }
-    } else { /* ZREMRANGEBYRANK 0 -N */
-        int64_t keep = -(int64_t) number (line->words[3]) - 1;
-        if ((int64_t) key->count > keep)
-            redis_key_cut (key, 0, key->count - (uint32_t) keep);
-    }
-    if (!key->count)
-        redis_data_delete (&server.data, line->words[1]);
-    return integer (1);
+    return reply_integer (0);
 }
 
 static uint32_t kind_of (span_t key)
@@ -231,40 +153,9 @@ static uint32_t kind_of (span_t key)
     }
 }
 
-static redisReply *run_write (const command_line_t *line)
-{
-    span_t word = line->words[0];
-    server.touched |= kind_of (line->words[1]);
-    if (is_word (word, "SET")) {
-        redis_key_set (redis_data_need (&server.data, line->words[1]), line->words[2]);
-        return status ("OK");
-    }
-    if (is_word (word, "DEL")) {
-        redis_data_delete (&server.data, line->words[1]);
-        return integer (1);
-    }
-    if (is_word (word, "RENAME")) {
-        redis_data_rename (&server.data, line->words[1], line->words[2]);
-        return status ("OK");
-    }
-    if (is_word (word, "HSET")) {
-        redis_key_t *key = redis_data_need (&server.data, line->words[1]);
-        for (uint32_t i = 2; i + 1 < line->count; i += 2)
-            redis_key_put_field (key, line->words[i], line->words[i + 1]);
-        return integer (1);
-    }
-    if (is_word (word, "PEXPIRE"))
-        return integer (1);
-    if (is_word (word, "ZADD") || is_word (word, "ZREMRANGEBYSCORE") ||
-        is_word (word, "ZREMRANGEBYRANK"))
-        return run_zset (line);
-    sim_fail ("the model's Redis does not know the command %.*s", (int) word.size, word.bytes);
-    return error ("ERR unknown command");
-}
-
 static bool is_read (span_t word)
 {
-    return is_word (word, "GET") || is_word (word, "HMGET") || is_word (word, "ZRANGE");
+    return command_is (word, "GET") || command_is (word, "HMGET") || command_is (word, "ZRANGE");
 }
 
 static redisReply *run_command (redis_client_t *client, const command_line_t *line)
@@ -274,16 +165,20 @@ static redisReply *run_command (redis_client_t *client, const command_line_t *li
         "READONLY You can't write against a read only replica.",
         "LOADING Redis is loading the dataset in memory"};
     char text[64];
-    if (is_word (line->words[0], "CLIENT"))
+    if (command_is (line->words[0], "CLIENT"))
         return run_client (client, line);
-    if (is_word (line->words[0], "INFO")) {
+    if (command_is (line->words[0], "INFO")) {
         snprintf (text, sizeof text, "# Server\r\nrun_id:%016" PRIx64 "\r\n", server.run_id);
         return reply_text (REDIS_REPLY_STRING, span_of (text));
     }
-    bool refused = is_read (line->words[0]) ? server.mode == REDIS_LOADING : server.mode != REDIS_FINE;
+    bool reads = is_read (line->words[0]);
+    bool refused = reads ? server.mode == REDIS_LOADING : server.mode != REDIS_FINE;
     if (refused)
-        return error (refusals[server.mode]);
-    return is_read (line->words[0]) ? run_read (line) : run_write (line);
+        return reply_error (refusals[server.mode]);
+    if (reads)
+        return command_read (&server.data, line);
+    server.touched |= kind_of (line->words[1]);
+    return command_write (&server.data, line);
 }
 
 /*  ---- the protocol ---- */
@@ -311,7 +206,7 @@ static bool read_command (const buffer_t *in, size_t *at, command_line_t *line)
         int64_t size = read_count (in, &from, '$');
         if (size < 0 || from + (size_t) size + 2 > in->size)
             return false;
-        if (line->count < WORDS_MAX)
+        if (line->count < COMMAND_WORDS_MAX)
             line->words[line->count++] = (span_t){(const char *) in->bytes + from, (size_t) size};
         from += (size_t) size + 2;
     }
@@ -323,7 +218,7 @@ static void end_transaction (redis_client_t *client)
 {
     redisReply *reply;
     if (client->aborted) {
-        reply = error ("EXECABORT Transaction discarded because of previous errors.");
+        reply = reply_error ("EXECABORT Transaction discarded because of previous errors.");
     } else {
         reply = reply_array (client->queued_count);
         command_line_t line;
@@ -342,12 +237,12 @@ static void end_transaction (redis_client_t *client)
 static void run_line (redis_client_t *client, const command_line_t *line, const uint8_t *bytes,
                       size_t size)
 {
-    if (is_word (line->words[0], "MULTI")) {
+    if (command_is (line->words[0], "MULTI")) {
         client->multi = true;
-        push_reply (client, status ("OK"));
+        push_reply (client, reply_status ("OK"));
         return;
     }
-    if (is_word (line->words[0], "EXEC")) {
+    if (command_is (line->words[0], "EXEC")) {
         end_transaction (client);
     } else if (client->multi) {
         bool refused = server.mode != REDIS_FINE;
@@ -356,7 +251,7 @@ static void run_line (redis_client_t *client, const command_line_t *line, const 
             buffer_append (&client->queued, bytes, size);
             client->queued_count++;
         }
-        push_reply (client, refused ? error ("OOM command not allowed") : status ("QUEUED"));
+        push_reply (client, refused ? reply_error ("OOM command not allowed") : reply_status ("QUEUED"));
         return;
     } else {
         push_reply (client, run_command (client, line));

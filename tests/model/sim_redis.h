@@ -1,9 +1,9 @@
-/*  sim_redis: Redis as the sink uses it: the server (sim_redis.c) with keys, transactions and faults, and
- *  the functions of hiredis (sim_hiredis.c) that lead to it.
+/*  sim_redis: Redis as the sink uses it: the server (sim_redis.c) with keys, transactions and
+ *  faults, and the functions of hiredis (sim_hiredis.c) that lead to it.
  *
- *  A client's bytes wait in its socket until the server executes them, one command a step; answers wait
- *  until the client reads them. Both may outlive the other end: what a dead sink had sent is still
- *  executed, and what Redis executed may never be answered.
+ *  A client's bytes wait in its socket until the server executes them, one command a step;
+ *  answers wait until the client reads them. Both may outlive the other end: what a dead sink
+ *  had sent is still executed, and what Redis executed may never be answered.
  */
 #ifndef HOTPATH_MODEL_SIM_REDIS_H
 #define HOTPATH_MODEL_SIM_REDIS_H

@@ -1,4 +1,5 @@
-/*  sim_redis_data: the keys of the simulated Redis: strings, hashes, sorted sets. TTLs are not simulated. */
+/*  sim_redis_data: the keys of the simulated Redis: strings, hashes, sorted sets. TTLs are not
+ *  simulated. */
 #ifndef HOTPATH_MODEL_SIM_REDIS_DATA_H
 #define HOTPATH_MODEL_SIM_REDIS_DATA_H
 

@@ -1,5 +1,5 @@
-/*  world: which processes a schedule has, and their lives: what the main of each executable does, with
- *  settings of the schedule's instead of a command line.
+/*  world: which processes a schedule has, and their lives: what the main of each executable
+ *  does, with settings of the schedule's instead of a command line.
  */
 #ifndef HOTPATH_MODEL_WORLD_H
 #define HOTPATH_MODEL_WORLD_H
@@ -19,8 +19,8 @@ typedef struct {
 
 extern world_t world;
 
-/*  Makes the processes of `world`; none is started yet. Workers beyond worker_count are made too, and not
- *  wanted. */
+/*  Makes the processes of `world`; none is started yet. Workers beyond worker_count are made
+ *  too, and not wanted. */
 void world_begin (void);
 process_t *world_process (process_kind_t kind, uint32_t number);
 /*  What an event of a ranked item scores by a revision. */
