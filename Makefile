@@ -6,6 +6,7 @@
 #   make unit       the unit tests alone          make integration   the integration tests alone
 #   make asan       unit and integration tests under address and undefined-behaviour sanitizers
 #   make tsan       unit tests under the thread sanitizer
+#   make model      random schedules of the processes on a simulated machine for SECONDS (60), from SEED (the time)
 #   make fuzz       every decoder of outside bytes, FUZZ_SECONDS each (default 20)
 #   make faults     a few rounds of random faults as tests (2 minutes)
 #   make chaos      random faults for SECONDS (60), from SEED (the time), then Redis against the oracle
@@ -124,25 +125,31 @@ integration: all
 
 test:
 	@deploy/setup.sh test
-	$(AGAIN) all units
+	$(AGAIN) all units $(MODEL)
 	@$(MAKE) --no-print-directory -s tests-here
 
 tests-here:
-	@$(TEST_BIN) tests/run.sh --units $(sort $(UNITS)) --pytest support integration
+	@$(TEST_BIN) tests/run.sh --units $(sort $(UNITS)) --model $(MODEL) --pytest support integration
 
 # Each in a build folder of its own.
 asan: export ASAN_OPTIONS := detect_leaks=1:$(ASAN_OPTIONS)
 asan: export UBSAN_OPTIONS := print_stacktrace=1:$(UBSAN_OPTIONS)
 asan:
 	@deploy/setup.sh test
-	$(AGAIN) SANITIZE=address,undefined all units
+	$(AGAIN) SANITIZE=address,undefined all units build/address-undefined/model/model
 	@$(MAKE) --no-print-directory -s SANITIZE=address,undefined tests-here
 
 tsan:
 	@deploy/setup.sh test
 	$(AGAIN) SANITIZE=thread unit
 
-SECONDS_OF_CHAOS = $(if $(filter command line environment override,$(origin SECONDS)),$(SECONDS),60)
+# SECONDS is set in every bash.
+SECONDS_OR_60 = $(if $(filter command line environment override,$(origin SECONDS)),$(SECONDS),60)
+
+.PHONY: model
+model: $(MODEL)
+	@$(MODEL) --seconds $(SECONDS_OR_60) $(if $(SEED),--seed $(SEED))
+
 # Not in `test`: what random faults meet differs from run to run.
 .PHONY: faults chaos
 faults: all
@@ -150,7 +157,7 @@ faults: all
 
 chaos: all
 	@$(TEST_BIN) PYTHONPATH=tests build/venv/bin/python tests/integration/faults/chaos.py \
-	    --seconds $(SECONDS_OF_CHAOS) $(if $(SEED),--seed $(SEED))
+	    --seconds $(SECONDS_OR_60) $(if $(SEED),--seed $(SEED))
 
 # --- Fuzzing -------------------------------------------------------------------------------------
 
@@ -196,4 +203,4 @@ bench:
 	@tests/bench/run.sh
 
 clean:
-	rm -rf $(addprefix build/,bin lib obj unit fuzz bench address-undefined thread pytest_cache)
+	rm -rf $(addprefix build/,bin lib obj unit model fuzz bench address-undefined thread pytest_cache)

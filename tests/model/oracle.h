@@ -38,7 +38,7 @@ typedef struct {
 } oracle_record_t;
 
 typedef struct {
-    char name[16];
+    char name[24];
     oracle_record_t records[ORACLE_RECORDS_MAX];
     uint32_t count;
     int64_t oldest; /* older ones were there once */
