@@ -6,6 +6,7 @@
 #   make unit       the unit tests alone          make integration   the integration tests alone
 #   make asan       unit and integration tests under address and undefined-behaviour sanitizers
 #   make tsan       unit tests under the thread sanitizer
+#   make model      random schedules of the processes on a simulated machine for SECONDS (60), from SEED (the time)
 #   make fuzz       every decoder of outside bytes, FUZZ_SECONDS each (default 20)
 #   make faults     all tests of faults, those of seeds that once failed too (10 minutes)
 #   make faults-kills, faults-everything, faults-freeze, faults-redis   the long runs of docs/faults.md
@@ -99,7 +100,25 @@ $(BUILD)/unit/%: tests/unit/%.c $(LIBS_OURS)
 	@$(SAY) LD $@
 	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -MF $@.d $(LDFLAGS_ALL) $< -Wl,--start-group $(LIBS_OURS) -Wl,--end-group $(LIBS_ALL) -lcmocka -o $@
 
--include $(wildcard $(BUILD)/obj/*/*.d $(BUILD)/obj/*/*/*.d $(BUILD)/unit/*.d)
+# The model check: the processes' own code, linked with a simulated machine (tests/model) instead of the
+# libraries of the outside. A library's function that it does not have yet is an error of the linker.
+MODEL := $(BUILD)/model/model
+MODEL_OBJS := $(patsubst tests/model/%.c,$(BUILD)/model/obj/%.o,$(wildcard tests/model/*.c))
+MODEL_WRAPS := $(addprefix -Wl$(comma)--wrap=,usleep open open64 close flock fstat fstat64 stat stat64 \
+	unlink mkdir futimens fsync opendir readdir readdir64 closedir pread pread64 pwrite pwrite64 result_chain_take)
+MODEL_LIBS := $(YYJSON_LIBS) $(MSGPACK_LIB) $(shell pkg-config --libs libxxhash libmicrohttpd) -lm -lpthread
+
+$(BUILD)/model/obj/%.o: tests/model/%.c Makefile
+	@mkdir -p $(@D)
+	@$(SAY) CC $<
+	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
+
+$(MODEL): $(MODEL_OBJS) $(foreach f,ingestor sink common,$(BUILD)/lib/lib$(f).a)
+	@$(SAY) LD $@
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) $(MODEL_WRAPS) $(MODEL_OBJS) -Wl,--start-group \
+	    $(filter %.a,$^) -Wl,--end-group $(MODEL_LIBS) -o $@
+
+-include $(wildcard $(BUILD)/obj/*/*.d $(BUILD)/obj/*/*/*.d $(BUILD)/unit/*.d $(BUILD)/model/obj/*.d)
 
 # --- Tests ---------------------------------------------------------------------------------------
 
@@ -121,11 +140,11 @@ integration: all crash
 
 test:
 	@deploy/setup.sh test
-	$(AGAIN) all units
+	$(AGAIN) all units $(MODEL)
 	@$(MAKE) --no-print-directory -s tests-here
 
 tests-here: crash
-	@$(TEST_BIN) tests/run.sh --units $(sort $(UNITS)) --pytest support integration
+	@$(TEST_BIN) tests/run.sh --units $(sort $(UNITS)) --model $(MODEL) --pytest support integration
 
 # What the fault tests run (docs/faults.md).
 .PHONY: proxy crash
@@ -138,16 +157,21 @@ asan: export ASAN_OPTIONS := detect_leaks=1:$(ASAN_OPTIONS)
 asan: export UBSAN_OPTIONS := print_stacktrace=1:$(UBSAN_OPTIONS)
 asan:
 	@deploy/setup.sh test
-	$(AGAIN) SANITIZE=address,undefined all units
+	$(AGAIN) SANITIZE=address,undefined all units build/address-undefined/model/model
 	@$(MAKE) --no-print-directory -s SANITIZE=address,undefined tests-here
 
 tsan:
 	@deploy/setup.sh test
 	$(AGAIN) SANITIZE=thread unit
 
-SECONDS_OF_CHAOS = $(if $(filter command line environment override,$(origin SECONDS)),$(SECONDS),60)
+# SECONDS is set in every bash.
+SECONDS_OR_60 = $(if $(filter command line environment override,$(origin SECONDS)),$(SECONDS),60)
 FAULTS = $(TEST_BIN) PYTHONPATH=tests build/venv/bin/python tests/integration/faults
 # Long forms: `test` has short ones, with seeds that stay the same.
+.PHONY: model
+model: $(MODEL)
+	@$(MODEL) --seconds $(SECONDS_OR_60) $(if $(SEED),--seed $(SEED))
+
 .PHONY: faults faults-kills faults-everything faults-freeze faults-redis chaos
 faults: all crash
 	@$(TEST_BIN) PYTEST_ADDOPTS='-m "long or not long"' tests/run.sh --pytest integration/faults
@@ -156,7 +180,7 @@ faults-kills faults-everything faults-freeze faults-redis: faults-%: all crash
 	@$(FAULTS)/runs.py $* $(if $(SEED),--seed $(SEED)) $(FAULTS_OPTIONS)
 
 chaos: all crash
-	@$(FAULTS)/chaos.py --seconds $(SECONDS_OF_CHAOS) $(if $(SEED),--seed $(SEED))
+	@$(FAULTS)/chaos.py --seconds $(SECONDS_OR_60) $(if $(SEED),--seed $(SEED))
 
 # Long forms of tests of `make test`: the same promise, more often and over more events.
 SOAK = @$(TEST_BIN) $(1) build/venv/bin/python -m pytest -c tests/pytest.ini --rootdir tests -q -rA -s $(2)
@@ -211,5 +235,5 @@ bench:
 	@tests/bench/run.sh
 
 clean:
-	rm -rf $(addprefix build/,bin lib obj unit tests fuzz bench address-undefined thread crash \
+	rm -rf $(addprefix build/,bin lib obj unit model tests fuzz bench address-undefined thread crash \
 	    crash-address-undefined pytest_cache)

@@ -2,7 +2,7 @@
 # Runs the tests and closes with exactly one line 'N passed, N failed' (', N skipped' where some were;
 # which and why is printed above it). A failure does not keep the rest from running.
 #
-#   tests/run.sh [--units PROGRAM...] [--pytest FOLDER...]
+#   tests/run.sh [--units PROGRAM...] [--model PROGRAM] [--pytest FOLDER...]
 #
 # HOTPATH_TEST_BIN: the folder of the executables under test; HOTPATH_TEST_CRASH_BIN: the same with crash points.
 # PYTEST_ADDOPTS is pytest's own. Needs build/venv (deploy/setup.sh test).
@@ -32,6 +32,19 @@ print(total - failed - skipped, failed or int(code != 0), skipped)
 END
 }
 
+# The model check says TAP; what it says beside that (its seed, its speed, a trace) is shown.
+run_model () {      # program
+    printf '=== tests/model\n'
+    "$1" --test | tee "$scratch/model"
+    code=${PIPESTATUS[0]}
+    good=$(grep -c '^ok ' "$scratch/model")
+    bad=$(grep -c '^not ok ' "$scratch/model")
+    if [ "$code" -ne 0 ] && [ "$bad" -eq 0 ]; then
+        bad=1
+    fi
+    echo "$good $bad 0" >> "$COUNTS_FILE"
+}
+
 run_pytest () {     # folder
     printf '=== tests/%s\n' "$1"
     (cd "$root/tests" && "$root/build/venv/bin/python" -m pytest -q -ra \
@@ -41,11 +54,14 @@ run_pytest () {     # folder
 
 kind=
 units=()
+models=()
 folders=()
 for argument in "$@"; do
-    case $argument in
-    --units | --pytest) kind=$argument ;;
-    *) if [ "$kind" = --units ]; then units+=("$argument"); else folders+=("$argument"); fi ;;
+    case $kind:$argument in
+    *:--units | *:--model | *:--pytest) kind=$argument ;;
+    --units:*) units+=("$argument") ;;
+    --model:*) models+=("$argument") ;;
+    *) folders+=("$argument") ;;
     esac
 done
 
@@ -53,6 +69,9 @@ if [ "${#units[@]}" -gt 0 ]; then
     printf '=== tests/unit\n'
     "$root/tests/unit/run.sh" "${units[@]}"
 fi
+for model in "${models[@]}"; do
+    run_model "$model"
+done
 for folder in "${folders[@]}"; do
     run_pytest "$folder"
 done

@@ -1,0 +1,16 @@
+/*  kept_seeds: schedules that found something, kept as tests. */
+#ifndef HOTPATH_MODEL_KEPT_SEEDS_H
+#define HOTPATH_MODEL_KEPT_SEEDS_H
+
+#include <stdint.h>
+
+typedef struct {
+    uint64_t seed;
+    const char *found;
+} kept_seed_t;
+
+static const kept_seed_t kept_seeds[] = {
+    {1, "the first one"},
+};
+
+#endif
