@@ -261,6 +261,14 @@ void worker_judge_rebuilt (worker_t *self)
     }
 }
 
+/*  Is its watermark short of where it stood, and about to move? Where it is not, waiting would not help: a
+ *  watermark that idle partitions let go on is not found again in offsets. */
+static bool is_behind_in_time (const worker_t *self, const shard_t *shard)
+{
+    return shard->watermark_ms < shard->past_ms &&
+           shard->watermark_ms < watermark_of (self->watermark, &shard->applied);
+}
+
 /*  It has reached where it stood, and its windows are new again: the newest is sent once more,
  *  as such. */
 void worker_catch_up (worker_t *self, int64_t now_ms)
@@ -268,7 +276,7 @@ void worker_catch_up (worker_t *self, int64_t now_ms)
     for (uint32_t i = 0; i < self->layout.shard_count; i++) {
         shard_t *shard = self->shards[i];
         if (!shard || !shard->reach.count || (shard->fresh && !shard->judged) ||
-            shard->watermark_ms < shard->past_ms || worker_shard_is_behind (self, shard))
+            worker_shard_is_behind (self, shard) || is_behind_in_time (self, shard))
             continue;
         vector_free (&shard->reach);
         shard->past_ms = EVENT_TIME_NONE;

@@ -137,15 +137,6 @@ class Pipeline:
                 if not key.startswith(b"item:stats:")}
 
 
-def pytest_collection_modifyitems(config, items):
-    """Long forms are asked for."""
-    if os.environ.get("HOTPATH_TEST_LONG"):
-        return
-    long = [item for item in items if item.get_closest_marker("long")]
-    config.hook.pytest_deselected(items=long)
-    items[:] = [item for item in items if item not in long]
-
-
 @pytest.fixture(scope="session", autouse=True)
 def executable():
     if not HOTPATH.exists():
