@@ -288,7 +288,8 @@ static int history_has (int64_t window_ms)
     return 0;
 }
 
-/*  TODO C */
+/*  A window that waits for a shard for longer than GATHER_HOLD_MS is no longer owed by the others: a sink that
+ *  ends then takes their parts with it, and the history keeps it as not complete (docs/recovery.md). */
 static bool sink_ended (void)
 {
     for (uint32_t i = 0; i < sim.process_count; i++) {

@@ -3,7 +3,7 @@
  *  What runs is the code of worker, ingestor and sink as it is built for the executables, whole
  *  loops and all: common/, ingestor/, sink/ of build/lib. What they call of the outside is
  *  simulated at the library's edge: ZeroMQ (sim_network), LMDB, file locks and the committing
- *  thread (sim_lmdb, sim_files, sim_committer), hiredis with a Redis behind it (sim_hiredis,
+ *  thread (sim_lmdb, sim_files, sim_committer), a connection with a Redis behind it (sim_redis_link,
  *  sim_redis), a Kafka topic and group behind ingestor/source.h (sim_kafka), the config
  *  (sim_config), clocks, signals and the log (sim). The stage is the least that shows what was
  *  counted (model_stage). Each process is a coroutine that a schedule may kill, freeze or hold
