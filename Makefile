@@ -32,7 +32,7 @@ YYJSON_LIBS := -L$(dir $(DEPS_LIB)) -Wl,-rpath,$(patsubst %/,%,$(dir $(DEPS_LIB)
 else
 YYJSON_LIBS := -lyyjson
 endif
-PKGS := libczmq libmicrohttpd libzmq rdkafka hiredis libmongoc-1.0 lmdb libxxhash
+PKGS := libczmq libmicrohttpd libzmq rdkafka hiredis libmongoc-1.0 lmdb libxxhash libsodium
 PKG_CFLAGS := $(subst -I,-isystem ,$(shell pkg-config --cflags $(PKGS) 2>/dev/null))
 PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 

@@ -6,7 +6,14 @@
 #include "common/counters.h"
 #include "common/readiness.h"
 
-/*  arg is a config_flow_t. */
+#include "configd/config_flow.h"
+
+/*  flow NULL: this one stands by. */
+typedef struct {
+    config_flow_t *flow;
+} config_status_t;
+
+/*  arg is a config_status_t. */
 void config_tell_readiness (void *arg, readiness_t *readiness, int64_t now_ms);
 void config_tell_metrics (void *arg, counters_t *counters, int64_t now_ms);
 

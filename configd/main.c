@@ -2,10 +2,12 @@
  *  with revisions that never go back, told to all processes within a second.
  */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 #include "common/beat.h"
 #include "common/clock.h"
 #include "common/log.h"
@@ -15,14 +17,33 @@
 #include "common/stop.h"
 #include "configd/config_flow.h"
 #include "configd/config_status.h"
+#include "configd/dir_store.h"
+#include "configd/mongo_store.h"
 
-enum { WAIT_MS = 100, URL_BYTES_MAX = 4096 };
+enum {
+    WAIT_MS = 100,
+    STANDBY_MS = 100,
+    SOCKETS_MS = 5000,
+    URL_BYTES_MAX = 4096,
+};
 
 typedef struct {
     char *scenarios_dir, *mongodb_url, *mongodb_url_file, *database, *collection;
     char *state, *publish, *tenant, *scenario, *unknown, *status_listen, *log_level, *log_format;
+    settings_list_t except;
     int64_t poll_ms, beat_fd;
 } configd_settings_t;
+
+/*  All that this process is made of, in the order in which it is made. */
+typedef struct {
+    scenario_scope_t *scope;
+    config_board_t *board;
+    config_status_t told;
+    status_t *status;
+    beat_t beat;
+    scenario_store_t *store;
+    history_keeper_t *keeper;
+} configd_t;
 
 #define FIELD(name) .offset = offsetof (configd_settings_t, name)
 
@@ -85,6 +106,12 @@ static const setting_t table[] = {
      FIELD (scenario),
      .value = "ID",
      .help = "dedicated mode: only this scenario of the tenant"},
+    {.name = "except",
+     .type = SETTING_LIST,
+     FIELD (except),
+     .value = "TENANT/SCENARIO,...",
+     .help = "scenarios that another pipeline serves: left out here; a star for all of a tenant; "
+             "may be given again"},
     {.name = "unknown-scenarios",
      .type = SETTING_CHOICE,
      FIELD (unknown),
@@ -164,7 +191,64 @@ static void check (configd_settings_t *settings)
         settings_fail (EX_USAGE, "--scenario-id is given without --tenant-id");
 }
 
-static void run (config_flow_t *flow, status_t *status, beat_t *beat)
+static int open_store (const configd_settings_t *settings, configd_t *self, char *error,
+                       size_t error_size)
+{
+    char history[PATH_MAX];
+    if (settings->mongodb_url)
+        self->store = mongo_store_new (settings->mongodb_url, settings->database,
+                                       settings->collection, error, error_size);
+    else if (snprintf (history, sizeof history, "%s/configd/history", settings->state) <
+             (int)sizeof history)
+        self->store = dir_store_new (settings->scenarios_dir, history, error, error_size);
+    if (!self->store)
+        return -1;
+    self->keeper =
+        history_keeper_new (self->store, settings->mongodb_url ? mongo_store_prepare : NULL);
+    return 0;
+}
+
+/*  Opens the flow; waits as a stand-by while another configd has the state folder. NULL where it
+ *  was stopped meanwhile; ends the process where something is wrong. */
+static config_flow_t *open_flow (const configd_settings_t *settings, configd_t *self)
+{
+    const config_flow_options_t options = {.state = settings->state,
+                                           .publish = settings->publish,
+                                           .scenarios_dir = settings->scenarios_dir,
+                                           .mongodb_url = settings->mongodb_url,
+                                           .database = settings->database,
+                                           .collection = settings->collection,
+                                           .poll_ms = settings->poll_ms,
+                                           .scope = self->scope,
+                                           .board = self->board,
+                                           .begin_unknown =
+                                               strcmp (settings->unknown, "defaults") == 0};
+    char error[2048];
+    int64_t until_ms = 0; /* a predecessor that has just died may still have its sockets */
+    for (bool told = false; !stop_requested ();) {
+        int code;
+        config_flow_t *flow =
+            config_flow_new (&options, clock_ms (), clock_wall_ms (), &code, error, sizeof error);
+        if (flow)
+            return flow;
+        if (code == EX_TEMPFAIL)
+            until_ms = clock_ms () + SOCKETS_MS;
+        else if (code != EX_UNAVAILABLE || clock_ms () > until_ms)
+            settings_fail (code, "%s", error);
+        if (code == EX_TEMPFAIL && !told) {
+            told = true;
+            log_warning ("another hotpath-configd has the state folder: this one stands by and "
+                         "takes over when it goes",
+                         F_STR ("state", settings->state));
+        }
+        status_turn (self->status, clock_ms ());
+        beat_tick (&self->beat, clock_ms ());
+        usleep (STANDBY_MS * 1000);
+    }
+    return NULL;
+}
+
+static void run (configd_t *self, config_flow_t *flow)
 {
     bool told = false;
     while (!stop_requested ()) {
@@ -172,18 +256,40 @@ static void run (config_flow_t *flow, status_t *status, beat_t *beat)
         if (stop_take_reload ())
             config_flow_reload (flow);
         config_flow_step (flow, clock_ms (), clock_wall_ms ());
-        status_turn (status, clock_ms ());
-        beat_tick (beat, clock_ms ());
+        status_turn (self->status, clock_ms ());
+        beat_tick (&self->beat, clock_ms ());
         if (!told && config_flow_ready (flow)) {
-            beat_say (beat, "ready");
+            beat_say (&self->beat, "ready");
             told = true;
         }
     }
 }
 
+static void serve (const configd_settings_t *settings, configd_t *self)
+{
+    char error[1024];
+    config_flow_t *flow = open_flow (settings, self);
+    if (!flow)
+        return;
+    if (open_store (settings, self, error, sizeof error) != 0) {
+        config_flow_destroy (&flow);
+        settings_fail (EX_CANTCREAT, "%s", error);
+    }
+    config_flow_keep (flow, self->keeper);
+    self->told.flow = flow;
+    run (self, flow);
+    self->told.flow = NULL;
+    config_board_close (self->board);
+    history_keeper_destroy (&self->keeper);
+    scenario_store_destroy (&self->store);
+    config_flow_destroy (&flow);
+}
+
 int main (int argc, char **argv)
 {
     configd_settings_t settings = {0};
+    configd_t self = {0};
+    char error[1024];
     refuse_passwords (argc, argv);
     settings_load (&program, argc, argv, &settings);
     check (&settings);
@@ -191,36 +297,19 @@ int main (int argc, char **argv)
     log_level_parse (settings.log_level, &level);
     log_start ("configd", level, strcmp (settings.log_format, "json") == 0);
     stop_install ();
-    beat_t beat = beat_of (settings.beat_fd);
-    const config_flow_options_t options = {.state = settings.state,
-                                           .publish = settings.publish,
-                                           .scenarios_dir = settings.scenarios_dir,
-                                           .mongodb_url = settings.mongodb_url,
-                                           .database = settings.database,
-                                           .collection = settings.collection,
-                                           .poll_ms = settings.poll_ms,
-                                           .tenant = settings.tenant,
-                                           .scenario = settings.scenario,
-                                           .begin_unknown =
-                                               strcmp (settings.unknown, "defaults") == 0};
-    char error[2048];
-    int code;
-    config_flow_t *flow =
-        config_flow_new (&options, clock_ms (), clock_wall_ms (), &code, error, sizeof error);
-    if (!flow) {
-        settings_free (&program, &settings);
-        settings_fail (code, "%s", error);
-    }
-    status_t *status = NULL;
-    const status_source_t told = {flow, config_tell_readiness, config_tell_metrics};
-    if (status_open (settings.status_listen, &told, &status, error, sizeof error) != 0) {
-        config_flow_destroy (&flow);
-        settings_free (&program, &settings);
+    self.beat = beat_of (settings.beat_fd);
+    self.scope = scenario_scope_new (settings.tenant, settings.scenario, settings.except.list,
+                                     settings.except.count, error, sizeof error);
+    if (!self.scope)
+        settings_fail (EX_USAGE, "%s", error);
+    self.board = config_board_new ();
+    const status_source_t told = {&self.told, config_tell_readiness, config_tell_metrics};
+    if (status_open (settings.status_listen, &told, &self.status, error, sizeof error) != 0)
         settings_fail (EX_UNAVAILABLE, "%s", error);
-    }
-    run (flow, status, &beat);
-    status_close (&status);
-    config_flow_destroy (&flow);
+    serve (&settings, &self);
+    status_close (&self.status);
+    config_board_destroy (&self.board);
+    scenario_scope_destroy (&self.scope);
     settings_free (&program, &settings);
     return EX_OK;
 }

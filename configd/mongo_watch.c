@@ -14,6 +14,7 @@
 #include "common/log.h"
 #include "common/memory.h"
 #include "configd/mongo_document.h"
+#include "configd/mongo_link.h"
 
 enum {
     DOCUMENTS_MAX = 65536,
@@ -40,7 +41,7 @@ struct mongo_watch {
     pthread_t thread;
     bool running;
     atomic_bool stop;
-    atomic_bool away; /* set by the thread */
+    atomic_bool away, failed; /* set by the thread */
     int pipe[2]; /* read by mongo_watch_step, written by the thread */
     /* of the thread: */
     mongoc_client_t *client;
@@ -131,7 +132,8 @@ static int read_all (mongo_watch_t *self)
     bson_t *filter = bson_new ();
     bson_t *options =
         BCON_NEW ("projection", "{", "tenant_id", BCON_INT32 (1), "scenario_id", BCON_INT32 (1),
-                  "status", BCON_INT32 (1), "config.realtime_compute", BCON_INT32 (1), "}");
+                  "status", BCON_INT32 (1), "config.realtime_compute", BCON_INT32 (1),
+                  "hotpath", BCON_INT32 (1), "}");
     mongoc_cursor_t *cursor =
         mongoc_collection_find_with_opts (self->collection, filter, options, NULL);
     reading_t reading = {.hash = 1};
@@ -146,9 +148,11 @@ static int read_all (mongo_watch_t *self)
     add (&reading, told_new (TOLD_END));
     int result = 0;
     bool failed = mongoc_cursor_error (cursor, &error);
-    if (failed)
+    if (failed) {
         warn ("cannot read the scenarios: trying again", &error);
-    else if (reading.count > DOCUMENTS_MAX + 1) {
+        atomic_store (&self->failed, true);
+    }
+    if (!failed && reading.count > DOCUMENTS_MAX + 1) {
         log_error ("too many scenarios: all stay as they are", F_INT ("most", DOCUMENTS_MAX));
         failed = true;
     }
@@ -216,7 +220,8 @@ static mongoc_change_stream_t *open_stream (mongo_watch_t *self)
                   "documentKey", BCON_INT32 (1), "ns", BCON_INT32 (1), "fullDocument._id",
                   BCON_INT32 (1), "fullDocument.tenant_id", BCON_INT32 (1),
                   "fullDocument.scenario_id", BCON_INT32 (1), "fullDocument.status", BCON_INT32 (1),
-                  "fullDocument.config.realtime_compute", BCON_INT32 (1), "}", "}", "]");
+                  "fullDocument.config.realtime_compute", BCON_INT32 (1), "fullDocument.hotpath",
+                  BCON_INT32 (1), "}", "}", "]");
     bson_t *options = BCON_NEW ("fullDocument", BCON_UTF8 ("updateLookup"), "maxAwaitTimeMS",
                                 BCON_INT64 (AWAIT_MS));
     mongoc_change_stream_t *stream = mongoc_collection_watch (self->collection, pipeline, options);
@@ -279,6 +284,7 @@ static int has_streams (mongo_watch_t *self)
     int result = 0;
     if (!mongoc_client_command_simple (self->client, "admin", command, NULL, &reply, &error)) {
         warn ("MongoDB cannot be reached: trying again", &error);
+        atomic_store (&self->failed, true);
         result = -1;
     } else {
         bool set = bson_iter_init_find (&iter, &reply, "setName");
@@ -330,20 +336,9 @@ static void *run (void *arg)
 static mongoc_client_t *new_client (const char *url, char *error, size_t error_size)
 {
     bson_error_t failure;
-    mongoc_uri_t *uri = mongoc_uri_new_with_error (url, &failure);
-    if (!uri) {
-        snprintf (error, error_size, "the MongoDB URL is not valid: %s", failure.message);
+    mongoc_uri_t *uri = mongo_link_uri (url, error, error_size);
+    if (!uri)
         return NULL;
-    }
-    const struct {
-        const char *name;
-        int32_t value;
-    } limits[] = {{MONGOC_URI_SERVERSELECTIONTIMEOUTMS, 3000},
-                  {MONGOC_URI_CONNECTTIMEOUTMS, 3000},
-                  {MONGOC_URI_SOCKETTIMEOUTMS, 5000}};
-    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
-        if (!mongoc_uri_has_option (uri, limits[i].name))
-            mongoc_uri_set_option_as_int32 (uri, limits[i].name, limits[i].value);
     mongoc_client_t *client = mongoc_client_new_from_uri_with_error (uri, &failure);
     if (client)
         mongoc_client_set_appname (client, "hotpath-configd");
@@ -358,8 +353,7 @@ mongo_watch_t *mongo_watch_new (const char *url, const char *database, const cha
                                 size_t error_size)
 {
     mongo_watch_t *self = memory_new (sizeof *self);
-    mongoc_init ();
-    mongoc_log_set_handler (NULL, NULL); /* its errors come back to us, and are logged here */
+    mongo_link_begin ();
     self->listener = *listener;
     self->poll_ms = poll_ms;
     self->pause_ms = PAUSE_FIRST_MS;
@@ -413,7 +407,7 @@ void mongo_watch_destroy (mongo_watch_t **self_p)
         close (self->pipe[1]);
     mongoc_collection_destroy (self->collection);
     mongoc_client_destroy (self->client);
-    mongoc_cleanup ();
+    mongo_link_end ();
     free (self);
     *self_p = NULL;
 }
@@ -421,6 +415,11 @@ void mongo_watch_destroy (mongo_watch_t **self_p)
 bool mongo_watch_is_away (const mongo_watch_t *self)
 {
     return atomic_load (&self->away);
+}
+
+bool mongo_watch_has_failed (const mongo_watch_t *self)
+{
+    return atomic_load (&self->failed);
 }
 
 int mongo_watch_fd (const mongo_watch_t *self)

@@ -19,7 +19,7 @@
 #include "common/memory.h"
 #include "common/pack.h"
 
-enum { FORMAT = 1, KEY_BYTES = 9, LOCK_WAIT_MS = 3000, LOCK_AGAIN_MS = 20 };
+enum { FORMAT = 1, KEY_BYTES = 9 };
 #define MAP_BYTES ((size_t)4 << 30) /* address space, not disk */
 
 struct revision_store {
@@ -91,7 +91,6 @@ static int begin_record (revision_store_t *self, int64_t wall_ms)
     return code;
 }
 
-/*  Waits a moment: a killed predecessor holds it until the kernel has taken it apart. */
 static int open_lock (const char *folder)
 {
     char path[4096];
@@ -100,13 +99,8 @@ static int open_lock (const char *folder)
         return -1;
     }
     int lock = open (path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    int left = LOCK_WAIT_MS / LOCK_AGAIN_MS;
-    while (lock >= 0 && flock (lock, LOCK_EX | LOCK_NB) != 0) {
+    if (lock >= 0 && flock (lock, LOCK_EX | LOCK_NB) != 0) {
         int error = errno;
-        if (error == EWOULDBLOCK && left-- > 0) {
-            usleep (LOCK_AGAIN_MS * 1000);
-            continue;
-        }
         close (lock);
         errno = error;
         return -1;
@@ -114,9 +108,10 @@ static int open_lock (const char *folder)
     return lock;
 }
 
-revision_store_t *revision_store_open (const char *folder, int64_t wall_ms, char *error,
+revision_store_t *revision_store_open (const char *folder, int64_t wall_ms, bool *busy, char *error,
                                        size_t error_size)
 {
+    *busy = false;
     revision_store_t *self = memory_new (sizeof *self);
     self->lock = -1;
     if (make_folder (folder) != 0) {
@@ -125,6 +120,7 @@ revision_store_t *revision_store_open (const char *folder, int64_t wall_ms, char
     }
     self->lock = open_lock (folder);
     if (self->lock < 0) {
+        *busy = errno == EWOULDBLOCK;
         snprintf (error, error_size, "cannot lock %s/lock: %s", folder,
                   errno == EWOULDBLOCK ? "another hotpath-configd has it" : strerror (errno));
         goto failed;

@@ -22,8 +22,8 @@ typedef struct {
 } revision_t;
 
 /*  Opens `folder` (made with its parents). `wall_ms` becomes the era of a new record. NULL with a
- *  line in `error` otherwise (also: another process holds it, or its format is another). */
-revision_store_t *revision_store_open (const char *folder, int64_t wall_ms, char *error,
+ *  line in `error` otherwise (also: its format is another); *busy: another process holds it. */
+revision_store_t *revision_store_open (const char *folder, int64_t wall_ms, bool *busy, char *error,
                                        size_t error_size);
 void revision_store_close (revision_store_t **self_p);
 
