@@ -60,6 +60,9 @@ $(BUILD)/obj/%.o: %.c Makefile
 	@$(SAY) CC $<
 	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
 
+# The admin API serves its own description.
+$(BUILD)/obj/configd/openapi_text.o: docs/openapi.json
+
 define library
 $(BUILD)/lib/lib$(1).a: $(call objs,$(1))
 	@mkdir -p $$(@D)
@@ -146,6 +149,8 @@ build/fuzz/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	@$(SAY) CC $@
 	$(Q)$(FUZZ_CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c $< -o $@
+
+build/fuzz/obj/configd/openapi_text.o: docs/openapi.json
 
 build/fuzz/libhotpath.a: $(FUZZ_OBJECTS)
 	@rm -f $@

@@ -287,6 +287,7 @@ void config_board_applied (config_board_t *self, span_t tenant, span_t scenario,
     const entry_t *entry = find (self, tenant, scenario);
     if (entry && entry->told.published && entry->told.number >= number) {
         applied->published = true;
+        applied->active = entry->told.active;
         applied->era = entry->told.era;
         applied->number = entry->told.number;
         applied->verdict = applied_state_judge (self->applied, entry->hash, entry->told.era,

@@ -67,8 +67,8 @@ void config_board_each (config_board_t *self, span_t after_tenant, span_t after_
 
 /*  Is (era, number) of the scenario applied? A greater revision counts as well. */
 typedef struct {
-    bool published; /* it, or a greater one, is */
-    uint64_t era, number; /* that is */
+    bool published, active; /* it, or a greater one, is */
+    uint64_t era, number;   /* that is */
     applied_verdict_t verdict;
 } board_applied_t;
 

@@ -31,6 +31,23 @@ void config_tell_readiness (void *arg, readiness_t *readiness, int64_t now_ms)
                    view.applied.processes, view.applied.behind, view.applied.sequence);
 }
 
+static void tell_admin (const config_status_t *self, counters_t *counters)
+{
+    static const char requests[] = "hotpath_admin_requests_total";
+    static const char *const classes[6] = {NULL, NULL, "2xx", "3xx", "4xx", "5xx"};
+    if (!self->api)
+        return;
+    admin_view_t view = admin_api_view (self->api);
+    counters_family (counters, COUNTERS_COUNTER, requests,
+                     "Requests to the admin API, by the class of their status.");
+    for (int i = 2; i < 6; i++)
+        counters_put (counters, requests, (double)view.requests[i], L_STR ("status", classes[i]));
+    counters_single (counters, COUNTERS_COUNTER, "hotpath_admin_changes_total",
+                     "Changes that the admin API has made.", (double)view.changes);
+    counters_single (counters, COUNTERS_COUNTER, "hotpath_admin_audit_failures_total",
+                     "Audit records that could not be written.", (double)view.audit_failures);
+}
+
 void config_tell_metrics (void *arg, counters_t *counters, int64_t now_ms)
 {
     config_view_t view = {0};
@@ -76,4 +93,5 @@ void config_tell_metrics (void *arg, counters_t *counters, int64_t now_ms)
     size_t count = sizeof rows / sizeof *rows - !view.is_mongo;
     for (size_t i = 0; i < count; i++)
         counters_single (counters, rows[i].type, rows[i].name, rows[i].help, rows[i].value);
+    tell_admin (self, counters);
 }

@@ -6,11 +6,13 @@
 #include "common/counters.h"
 #include "common/readiness.h"
 
+#include "configd/admin_api.h"
 #include "configd/config_flow.h"
 
-/*  flow NULL: this one stands by. */
+/*  flow NULL: this one stands by; api NULL: there is no admin API. */
 typedef struct {
     config_flow_t *flow;
+    admin_api_t *api;
 } config_status_t;
 
 /*  arg is a config_status_t. */

@@ -15,6 +15,7 @@
 #include "common/settings.h"
 #include "common/status.h"
 #include "common/stop.h"
+#include "configd/admin_server.h"
 #include "configd/config_flow.h"
 #include "configd/config_status.h"
 #include "configd/dir_store.h"
@@ -30,6 +31,8 @@ enum {
 typedef struct {
     char *scenarios_dir, *mongodb_url, *mongodb_url_file, *database, *collection;
     char *state, *publish, *tenant, *scenario, *unknown, *status_listen, *log_level, *log_format;
+    char *admin_listen, *admin_tokens, *admin_anonymous;
+    bool allow_plain_tcp;
     settings_list_t except;
     int64_t poll_ms, beat_fd;
 } configd_settings_t;
@@ -43,6 +46,9 @@ typedef struct {
     beat_t beat;
     scenario_store_t *store;
     history_keeper_t *keeper;
+    audit_log_t *audit;
+    admin_api_t *api;
+    admin_server_t *server;
 } configd_t;
 
 #define FIELD(name) .offset = offsetof (configd_settings_t, name)
@@ -119,6 +125,27 @@ static const setting_t table[] = {
      .help = "scenarios that events come of, and no document: defaults runs them by all defaults, "
              "until there is one",
      .choices = "drop|defaults"},
+    {.name = "admin-listen",
+     .type = SETTING_TEXT,
+     FIELD (admin_listen),
+     .value = "HOST:PORT",
+     .help = "serve the admin API there; by default nowhere"},
+    {.name = "admin-tokens",
+     .type = SETTING_TEXT,
+     FIELD (admin_tokens),
+     .value = "PATH",
+     .help = "file with who may use the admin API: NAME ROLE TENANTS TOKEN a line; read again on "
+             "SIGHUP"},
+    {.name = "admin-anonymous",
+     .type = SETTING_CHOICE,
+     FIELD (admin_anonymous),
+     .otherwise = "none",
+     .help = "what requests without a token may do, of all tenants",
+     .choices = "none|read|write|admin"},
+    {.name = "allow-plain-tcp",
+     .type = SETTING_FLAG,
+     FIELD (allow_plain_tcp),
+     .help = "serve the admin API beyond loopback unencrypted"},
     STATUS_SETTING (configd_settings_t, status_listen),
     {.name = "log-level",
      .type = SETTING_CHOICE,
@@ -189,6 +216,9 @@ static void check (configd_settings_t *settings)
         settings_fail (EX_USAGE, "--%s is required", settings->state ? "publish" : "state");
     if (settings->scenario && !settings->tenant)
         settings_fail (EX_USAGE, "--scenario-id is given without --tenant-id");
+    if (settings->admin_listen && !settings->admin_tokens &&
+        strcmp (settings->admin_anonymous, "none") == 0)
+        settings_fail (EX_USAGE, "--admin-listen needs --admin-tokens (or --admin-anonymous)");
 }
 
 static int open_store (const configd_settings_t *settings, configd_t *self, char *error,
@@ -248,13 +278,57 @@ static config_flow_t *open_flow (const configd_settings_t *settings, configd_t *
     return NULL;
 }
 
+static int open_admin (const configd_settings_t *settings, configd_t *self, char *error,
+                       size_t error_size)
+{
+    char path[PATH_MAX];
+    if (!settings->admin_listen)
+        return 0;
+    snprintf (path, sizeof path, "%s/configd/audit.jsonl", settings->state);
+    self->audit = audit_log_open (path, error, error_size);
+    if (!self->audit)
+        return EX_CANTCREAT;
+    const admin_api_options_t options = {
+        .store = self->store,
+        .board = self->board,
+        .audit = self->audit,
+        .scope = self->scope,
+        .tokens_path = settings->admin_tokens,
+        .anonymous = admin_role_parse (span_of (settings->admin_anonymous))};
+    self->api = admin_api_new (&options, error, error_size);
+    if (!self->api)
+        return EX_CONFIG;
+    self->server = admin_server_new (self->api, settings->admin_listen, settings->allow_plain_tcp,
+                                     error, error_size);
+    if (!self->server)
+        return EX_UNAVAILABLE;
+    self->told.api = self->api;
+    log_info ("the admin API is served", F_STR ("listen", settings->admin_listen),
+              F_INT ("port", admin_server_port (self->server)));
+    return 0;
+}
+
+static void close_all (configd_t *self, config_flow_t **flow)
+{
+    config_board_close (self->board);
+    admin_server_destroy (&self->server);
+    admin_api_destroy (&self->api);
+    audit_log_close (&self->audit);
+    history_keeper_destroy (&self->keeper);
+    scenario_store_destroy (&self->store);
+    config_flow_destroy (flow);
+}
+
 static void run (configd_t *self, config_flow_t *flow)
 {
     bool told = false;
     while (!stop_requested ()) {
         config_flow_wait (flow, WAIT_MS);
-        if (stop_take_reload ())
+        if (stop_take_reload ()) {
             config_flow_reload (flow);
+            if (self->api)
+                admin_api_reload (self->api);
+        }
         config_flow_step (flow, clock_ms (), clock_wall_ms ());
         status_turn (self->status, clock_ms ());
         beat_tick (&self->beat, clock_ms ());
@@ -271,18 +345,19 @@ static void serve (const configd_settings_t *settings, configd_t *self)
     config_flow_t *flow = open_flow (settings, self);
     if (!flow)
         return;
-    if (open_store (settings, self, error, sizeof error) != 0) {
-        config_flow_destroy (&flow);
-        settings_fail (EX_CANTCREAT, "%s", error);
+    int code = open_store (settings, self, error, sizeof error) == 0 ? 0 : EX_CANTCREAT;
+    if (!code)
+        code = open_admin (settings, self, error, sizeof error);
+    if (code) {
+        close_all (self, &flow);
+        settings_fail (code, "%s", error);
     }
     config_flow_keep (flow, self->keeper);
     self->told.flow = flow;
     run (self, flow);
     self->told.flow = NULL;
-    config_board_close (self->board);
-    history_keeper_destroy (&self->keeper);
-    scenario_store_destroy (&self->store);
-    config_flow_destroy (&flow);
+    self->told.api = NULL;
+    close_all (self, &flow);
 }
 
 int main (int argc, char **argv)
