@@ -16,7 +16,7 @@
 enum {
     STEP_MESSAGES_MAX = 256,
     RECEIVE_HWM = 4096,
-    REQUESTS_HWM = 16,
+    REQUESTS_HWM = 2048, /* an answer of each shard to each question */
     APPLIED_EVERY_MS = 2000,
 };
 

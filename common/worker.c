@@ -49,20 +49,6 @@ const setting_t worker_settings_table[] = {
 
 /*  ---- config ---- */
 
-static void on_config (void *arg, const live_scenario_t *scenario)
-{
-    worker_t *self = arg;
-    int64_t now_ms = clock_ms ();
-    for (uint32_t i = 0; i < self->layout.shard_count; i++) {
-        shard_t *shard = self->shards[i];
-        if (!shard)
-            continue;
-        stage_time_t time = shard_time (shard, now_ms);
-        shard->stage->configure (shard->state, scenario, &time);
-        shard->changed = true;
-    }
-}
-
 static const live_scenario_t *find_scenario (void *arg, uint64_t hash)
 {
     return live_config_find_hash (((worker_t *) arg)->config, hash);
@@ -104,6 +90,7 @@ static int on_taken (void *arg, uint32_t number)
         self->unopened_ms = 0;
     shard->touched = true;
     self->shards[number] = shard;
+    worker_config_taken (self, shard);
     self->announce_now = true;
     say_counts (self, "taken", shard);
     log_debug ("shard taken", F_INT ("shard", number), F_INT ("epoch", shard->epoch));
@@ -249,9 +236,7 @@ worker_t *worker_new (const worker_settings_t *settings, const stage_t *stage, c
         open_sockets (self, error, error_size) != 0 || join_stage (self, error, error_size) != 0)
         goto failed;
     worker_connect_sinks (self);
-    self->config = live_config_new (zsys_init (), settings->configd, self->name, self->incarnation,
-                                    on_config, self);
-    if (!self->config || !self->sink_count) {
+    if (worker_config_open (self) != 0 || !self->sink_count) {
         snprintf (error, error_size, "%s is not an endpoint",
                   self->config ? "--sinks" : settings->configd);
         *code = EX_USAGE;
@@ -281,7 +266,7 @@ void worker_destroy (worker_t **self_p)
         shard_destroy (&self->shards[i]);
     }
     shard_owner_destroy (&self->owner);
-    live_config_destroy (&self->config);
+    worker_config_close (self);
     for (uint32_t i = 0; i < self->sink_count; i++) {
         zsock_destroy (&self->sinks[i].socket);
         free (self->sinks[i].endpoint);
@@ -370,6 +355,7 @@ static void turn (worker_t *self)
         worker_take_frames (self, now_ms);
     advance_shards (self, now_ms);
     worker_send_results (self, now_ms);
+    worker_config_step (self, now_ms);
     take_commits (self, now_ms);
     commit_due (self, now_ms);
     if (!self->draining)

@@ -29,6 +29,7 @@ enum {
     WORKER_REWINDS_MAX = 65536,
     WORKER_DRAIN_MS = 30000,
     WORKER_COMMITS_MAX = 2,            /* sets of changes on their way to disk */
+    WORKER_SETTLE_MS = 5,              /* between two looks whether Redis has what a change owes */
 };
 
 /*  A rewind that is wanted until a section fits. */
@@ -64,6 +65,17 @@ typedef struct {
     zsock_t *socket;
 } worker_ingestor_t;
 
+/*  Scenarios whose config has changed, and whose first results by it Redis does not have yet; and
+ *  shards that were taken and have not been served yet. */
+typedef struct {
+    uint32_t *list; /* indexes of live scenarios */
+    uint32_t count, capacity;
+    bool *waits; /* by that index: it is in the list */
+    uint32_t waits_count;
+    bool *fresh; /* by shard number */
+    int64_t looked_ms;
+} worker_settling_t;
+
 struct worker {
     const worker_settings_t *settings;
     const stage_t *stage;
@@ -80,6 +92,7 @@ struct worker {
     uint32_t ingestor_count;
 
     live_config_t *config;
+    worker_settling_t settling;
     action_names_t *actions;
     partition_names_t *partitions;
     watermark_t *watermark;
@@ -109,6 +122,12 @@ struct worker {
     uint32_t unopened_shard; /* that could not be opened last … */
     int64_t unopened_ms;     /* … at this time, or 0 */
 };
+
+/*  worker_config.c: a config that changes, what of it Redis has, questions about it. */
+int worker_config_open (worker_t *self);
+void worker_config_close (worker_t *self);
+void worker_config_taken (worker_t *self, shard_t *shard);
+void worker_config_step (worker_t *self, int64_t now_ms);
 
 /*  worker_intake.c */
 void worker_take_frames (worker_t *self, int64_t now_ms);

@@ -10,8 +10,8 @@
 
 enum {
     SEND_HWM = 2048,
-    RECEIVE_HWM = 1024,
-    REQUESTS_A_STEP_MAX = 64,
+    RECEIVE_HWM = 4096,
+    REQUESTS_A_STEP_MAX = 512,
 };
 
 struct config_publisher {

@@ -76,6 +76,21 @@ void score_scenario_forget_weights (score_scenario_t *self)
     self->weight_count = 0;
 }
 
+/*  Weight of the action of this number; actions without a name have none. */
+static double weight_of (const score_scenario_t *self, const config_weights_t *by, uint32_t action)
+{
+    bool named = action < ACTION_KNOWN_COUNT || action >= ACTION_CUSTOM;
+    return named ? config_weights_get (by, action_names_get (self->cells->names, (uint16_t)action))
+                 : 0;
+}
+
+void score_scenario_weights_by (const score_scenario_t *self, const config_weights_t *by,
+                                double *weights)
+{
+    for (uint32_t i = 0; i < self->cells->action_limit; i++)
+        weights[i] = weight_of (self, by, i);
+}
+
 const double *score_scenario_weights (score_scenario_t *self)
 {
     const live_scenario_t *live = self->live;
@@ -87,13 +102,8 @@ const double *score_scenario_weights (score_scenario_t *self)
     if (self->weight_count >= count)
         return self->weights;
     self->weights = memory_resize (self->weights, count * sizeof *self->weights);
-    for (uint32_t i = self->weight_count; i < count; i++) {
-        bool named = i < ACTION_KNOWN_COUNT || i >= ACTION_CUSTOM;
-        self->weights[i] =
-            !named ? 0
-                   : config_weights_get (&live->config->hot_score.weights,
-                                         action_names_get (self->cells->names, (uint16_t)i));
-    }
+    for (uint32_t i = self->weight_count; i < count; i++)
+        self->weights[i] = weight_of (self, &live->config->hot_score.weights, i);
     self->weight_count = count;
     return self->weights;
 }

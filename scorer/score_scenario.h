@@ -47,6 +47,9 @@ void score_scenario_take_shape (score_scenario_t *self, int64_t greatest_ms);
 /*  Weights by action number, of all that its cells have, by its live config; borrowed until the
  * next call. It must have a config. */
 const double *score_scenario_weights (score_scenario_t *self);
+/*  The same by another config: fills `weights`, of cells->action_limit places. */
+void score_scenario_weights_by (const score_scenario_t *self, const config_weights_t *by,
+                                double *weights);
 /*  Makes the next score_scenario_weights read the config again. */
 void score_scenario_forget_weights (score_scenario_t *self);
 
