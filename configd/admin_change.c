@@ -166,11 +166,19 @@ static bool prepare (change_t *self)
 static store_outcome_t keep_present (change_t *self, uint64_t *number, char *error)
 {
     admin_call_t *call = self->call;
+    board_scenario_t known;
     revision_record_t newest = {0};
+    config_board_find (call->board, admin_call_tenant (call), admin_call_scenario (call), true,
+                       &known);
+    bool published = known.effective && self->present_valid &&
+                     strcmp (known.effective, self->present.effective) == 0;
+    uint64_t least = known.number + !published; /* as the loop numbers it */
+    board_scenario_free (&known);
     const revision_keep_t config = {.tenant = admin_call_tenant (call),
                                     .scenario = admin_call_scenario (call),
                                     .version = &self->present,
                                     .note = self->found.noted ? &self->found.note : NULL,
+                                    .least = least,
                                     .wall_ms = clock_wall_ms ()};
     store_outcome_t outcome =
         self->present_valid

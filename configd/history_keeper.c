@@ -105,7 +105,7 @@ static store_outcome_t keep (history_keeper_t *self, const job_t *job, bool stal
 {
     scenario_version_t version;
     revision_note_t note;
-    revision_record_t newest;
+    revision_record_t kept;
     version_of (job, &version);
     bool noted = revision_note_parse (span_of (job->note), &note);
     const revision_keep_t config = {.tenant = span_of (job->tenant),
@@ -113,14 +113,15 @@ static store_outcome_t keep (history_keeper_t *self, const job_t *job, bool stal
                                     .version = &version,
                                     .note = noted ? &note : NULL,
                                     .least = job->number,
+                                    .published = true,
                                     .by_default = job->by_default,
                                     .stale = stale,
                                     .wall_ms = clock_wall_ms ()};
-    store_outcome_t outcome = revision_keep (self->store, &config, &newest, error);
+    store_outcome_t outcome = revision_keep (self->store, &config, &kept, error);
     if (outcome == STORE_OK) {
-        if (newest.note.number > job->number)
-            add_result (self, job, newest.note.number);
-        revision_record_free (&newest);
+        if (kept.note.number > job->number)
+            add_result (self, job, kept.note.number);
+        revision_record_free (&kept);
     }
     revision_note_free (&note);
     scenario_version_free (&version);

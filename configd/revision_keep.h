@@ -16,14 +16,16 @@ typedef struct {
     const scenario_version_t *version; /* valid */
     const revision_note_t *note;       /* of the document, or NULL */
     uint64_t least;                    /* the number is at least this */
+    bool published; /* `least` is its number: it has been published by it (or by a greater one) */
     bool by_default;                   /* nobody wrote it: there is no document */
-    bool stale; /* the document has moved on since: add it only if nothing came after it */
+    bool stale; /* published, and the document has moved on since: another has its number? so be it */
     int64_t wall_ms;
 } revision_keep_t;
 
-/*  Makes the newest revision of the history be this config, and returns it in *newest (OK: free it).
- *  Adds nothing where it is. Otherwise as the store. */
+/*  Makes the newest revision of the history be this config (one that is published: makes the history
+ *  have it by its number, or by a greater one where another has that), and returns it in *kept (OK:
+ *  free it). Adds nothing where it is there. Otherwise as the store. */
 store_outcome_t revision_keep (scenario_store_t *store, const revision_keep_t *config,
-                               revision_record_t *newest, char *error);
+                               revision_record_t *kept, char *error);
 
 #endif
