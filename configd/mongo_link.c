@@ -8,6 +8,7 @@ enum {
     CONNECT_MS = 3000,
     SOCKET_MS = 5000,
     POOL_WAIT_MS = 3000,
+    HEARTBEAT_MS = 1000, /* a server that said that it is no primary is asked again within so much */
     /* server error codes */
     E_UNAUTHORIZED = 13,
     E_AUTHENTICATION = 18,
@@ -55,6 +56,7 @@ mongoc_uri_t *mongo_link_uri (const char *url, char *error, size_t error_size)
                   {MONGOC_URI_CONNECTTIMEOUTMS, CONNECT_MS},
                   {MONGOC_URI_SOCKETTIMEOUTMS, SOCKET_MS},
                   {MONGOC_URI_WAITQUEUETIMEOUTMS, POOL_WAIT_MS},
+                  {MONGOC_URI_HEARTBEATFREQUENCYMS, HEARTBEAT_MS},
                   {MONGOC_URI_MAXPOOLSIZE, MONGO_POOL_MAX}};
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
         if (!mongoc_uri_has_option (uri, limits[i].name))

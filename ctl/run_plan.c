@@ -182,11 +182,22 @@ static char *endpoints (const char *setting, part_t part, int64_t count, const c
     return text;
 }
 
+/*  A sink ends older connections of its name in Redis: beside a pipeline that serves the rest, one that
+ *  is dedicated has another. */
+static char *sink_name (const run_settings_t *settings, const char *name)
+{
+    return make_text ("--name=%s%s%s%s%s", name, settings->tenant ? "-" : "",
+                      settings->tenant ? settings->tenant : "", settings->scenario ? "-" : "",
+                      settings->scenario ? settings->scenario : "");
+}
+
 static void add_wiring (run_child_t *child, const run_settings_t *settings, const char *sockets)
 {
     const char *own = child->part == PART_CONFIGD ? "publish" : "listen";
     add (child, make_text ("--%s=ipc://%s/%s", own, sockets, child->name));
-    if (child->part != PART_CONFIGD)
+    if (child->part == PART_SINK)
+        add (child, sink_name (settings, child->name));
+    else if (child->part != PART_CONFIGD)
         add (child, make_text ("--name=%s", child->name));
     if (child->part != PART_CONFIGD && child->part != PART_SINK)
         add (child, make_text ("--configd=ipc://%s/configd", sockets));
