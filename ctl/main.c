@@ -7,6 +7,8 @@
 
 #include "common/settings.h"
 #include "ctl/run.h"
+#include "ctl/scenario.h"
+#include "ctl/validate.h"
 
 static const struct {
     const char *name;
@@ -14,6 +16,8 @@ static const struct {
     const char *summary;
 } subcommands[] = {
     {"run", run_main, "start the whole pipeline on this machine, and supervise it"},
+    {"scenario", scenario_main, "see and change scenarios through configd's admin API"},
+    {"validate", validate_main, "check scenario documents, without anything running"},
 };
 
 enum { SUBCOMMAND_COUNT = sizeof subcommands / sizeof *subcommands };
