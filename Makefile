@@ -9,6 +9,7 @@
 #   make fuzz       every decoder of outside bytes, FUZZ_SECONDS each (default 20)
 #   make faults     a few rounds of random faults as tests (2 minutes)
 #   make chaos      random faults for SECONDS (60), from SEED (the time), then Redis against the oracle
+#   make control-soak  the control plane's tests in their long forms (20 minutes), also under sanitizers
 #   make bench      CPU microseconds an event, per process, beside the floor
 #   make clean      remove what was built (what deploy/setup.sh fetched stays)
 #
@@ -136,6 +137,22 @@ faults: all
 chaos: all
 	@$(TEST_BIN) PYTHONPATH=tests build/venv/bin/python tests/integration/faults/chaos.py \
 	    --seconds $(SECONDS_OF_CHAOS) $(if $(SEED),--seed $(SEED))
+
+# The long forms of tests/integration/test_admin*.py and test_control*.py; SANITIZE=address,undefined
+# runs them so.
+CONTROL_VENV := build/venv-control
+.PHONY: control-soak
+control-soak: all $(CONTROL_VENV)/made
+	@cd tests && $(TEST_BIN) HOTPATH_SCHEMATHESIS=$(CURDIR)/$(CONTROL_VENV)/bin/schemathesis \
+	    HOTPATH_CONTROL_CHANGES=50 HOTPATH_CONTROL_PREVIEWS=100 HOTPATH_CONTROL_RACES=1000 \
+	    HOTPATH_CONTROL_AWAY_SECONDS=60 HOTPATH_CONTROL_SCENARIOS=1000 HOTPATH_CONTROL_SECONDS=60 \
+	    HOTPATH_CONTROL_FUZZ=20000 ../build/venv/bin/python -m pytest -q -ra -s --timeout=1800 \
+	    integration/test_admin.py integration/test_admin_access.py integration/test_admin_fuzz.py \
+	    $(sort $(patsubst tests/%,%,$(wildcard tests/integration/test_control_*.py)))
+
+$(CONTROL_VENV)/made: tests/support/requirements-control.txt
+	@python3 -m venv $(CONTROL_VENV) && $(CONTROL_VENV)/bin/python -m pip install -q \
+	    --disable-pip-version-check -r $< && touch $@
 
 # --- Fuzzing -------------------------------------------------------------------------------------
 

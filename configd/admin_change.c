@@ -133,30 +133,37 @@ static bool was_done (change_t *self)
     return recent;
 }
 
-/*  Reads the document and applies the change to it; false with the response. */
+/*  Reads the document; false with the response. */
+static bool read_present (change_t *self)
+{
+    if (!admin_read_document (self->call, &self->found))
+        return false;
+    config_errors_t *errors = memory_new (sizeof *errors);
+    self->present_valid = scenario_version_of (self->found.stored, &self->present, errors);
+    free (errors);
+    return true;
+}
+
+/*  Applies the change to what was read; false with the response. */
 static bool prepare (change_t *self)
 {
     admin_call_t *call = self->call;
     char etag[ADMIN_ETAG_BYTES + 1];
-    if (!admin_read_document (call, &self->found))
-        return false;
-    config_errors_t *errors = memory_new (sizeof *errors);
-    self->present_valid = scenario_version_of (self->found.stored, &self->present, errors);
     admin_etag (&self->present, self->found.status, etag);
-    bool good = !call->request->if_match || admin_etag_matches (call->request->if_match, etag);
-    if (!good) {
+    if (call->request->if_match && !admin_etag_matches (call->request->if_match, etag)) {
         snprintf (call->response->etag, sizeof call->response->etag, "%s", etag);
         admin_problem (call->response, 412, "precondition-failed", "The document has changed",
                        "If-Match names another state of it: read it again");
-    } else {
-        good = scenario_change_apply (self->kind, self->found.stored, self->given, &self->made,
-                                      errors);
-        if (!good) {
-            admin_errors_t list = {0};
-            admin_errors_of_config (&list, errors, self->made.stored);
-            admin_problem_errors (call->response, &list);
-            admin_errors_free (&list);
-        }
+        return false;
+    }
+    config_errors_t *errors = memory_new (sizeof *errors);
+    bool good =
+        scenario_change_apply (self->kind, self->found.stored, self->given, &self->made, errors);
+    if (!good) {
+        admin_errors_t list = {0};
+        admin_errors_of_config (&list, errors, self->made.stored);
+        admin_problem_errors (call->response, &list);
+        admin_errors_free (&list);
     }
     free (errors);
     return good;
@@ -267,12 +274,29 @@ static bool is_ours (const change_t *self)
            strcmp (note->hash, self->present.stored_hash) == 0;
 }
 
+/*  Was the document written by an earlier request with this Idempotency-Key, and the history not, so
+ *  that was_done did not find it? Then the history is brought up to it first. */
+static bool was_half_done (change_t *self)
+{
+    const char *key = self->call->request->idempotency_key;
+    const revision_note_t *note = &self->found.note;
+    char error[STORE_ERROR_BYTES];
+    uint64_t number;
+    if (!key || !self->found.noted || !note->key || strcmp (note->key, key) != 0)
+        return false;
+    return keep_present (self, &number, error) == STORE_OK && was_done (self);
+}
+
 static attempt_t attempt (change_t *self, bool unsure)
 {
     admin_call_t *call = self->call;
-    if (!call->parameters.dry_run && was_done (self))
+    bool dry = call->parameters.dry_run;
+    if (!dry && was_done (self))
         return DONE;
-    bool ready = prepare (self);
+    if (!read_present (self))
+        return unsure && call->response->status == 503 ? AGAIN : DONE;
+    if (!unsure && !dry && was_half_done (self))
+        return DONE;
     if (unsure && is_ours (self)) {
         scenario_version_free (&self->made);
         config_errors_t *errors = memory_new (sizeof *errors);
@@ -283,11 +307,11 @@ static attempt_t attempt (change_t *self, bool unsure)
         answer (self, true, number);
         return DONE;
     }
-    if (!ready)
-        return unsure && call->response->status == 503 ? AGAIN : DONE;
+    if (!prepare (self))
+        return DONE;
     bool same = self->present_valid &&
                 strcmp (self->present.effective_hash, self->made.effective_hash) == 0;
-    if (same || call->parameters.dry_run) {
+    if (same || dry) {
         uint64_t number = same ? admin_number_of (call, &self->found, &self->present) : 0;
         answer (self, !same, number);
         return DONE;
