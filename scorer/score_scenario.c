@@ -7,7 +7,7 @@
 #include "common/pack.h"
 #include "common/windows.h"
 
-enum { RECORD_FIELDS = 8 };
+enum { RECORD_FIELDS_BEFORE = 8, RECORD_FIELDS = RECORD_FIELDS_BEFORE + REVISION_SINCE_FIELDS };
 #define LENGTH_MS_MAX UINT32_MAX /* of a slice: its length has 4 bytes in keys */
 
 score_scenario_t *score_scenario_new (span_t tenant, span_t scenario, uint64_t hash,
@@ -21,6 +21,7 @@ score_scenario_t *score_scenario_new (span_t tenant, span_t scenario, uint64_t h
     self->scenario_size = scenario.size;
     self->exact_from_ms = EVENT_TIME_NONE;
     self->newest_ms = EVENT_TIME_NONE;
+    self->since.since_ms = EVENT_TIME_NONE;
     self->cells = score_cells_new (hash, names);
     return self;
 }
@@ -52,6 +53,8 @@ static bool same_shape (const score_shape_t *a, const score_shape_t *b)
 
 void score_scenario_take_shape (score_scenario_t *self, int64_t greatest_ms)
 {
+    if (self->live && revision_since_take (&self->since, self->live, greatest_ms))
+        self->dirty = true;
     score_shape_t shape =
         self->shape; /* sizes stay while disabled, so that its cells age by them */
     shape.enabled = score_scenario_enabled (self);
@@ -119,6 +122,7 @@ void score_scenario_write (const score_scenario_t *self, buffer_t *to)
     pack_bool (to, self->shape.counts_only);
     pack_bool (to, self->shape.enabled);
     pack_int (to, self->exact_from_ms);
+    revision_since_write (&self->since, to);
 }
 
 /*  Lengths are all given, or all 0 (never enabled). */
@@ -134,7 +138,8 @@ score_scenario_t *score_scenario_read (const uint8_t *value, size_t value_size, 
                                        const action_names_t *names)
 {
     cursor_t cursor = cursor_of (value, value_size);
-    if (cursor_array (&cursor, RECORD_FIELDS) != RECORD_FIELDS)
+    size_t fields = cursor_array (&cursor, RECORD_FIELDS);
+    if (fields != RECORD_FIELDS && fields != RECORD_FIELDS_BEFORE)
         return NULL;
     span_t tenant = cursor_span (&cursor, EVENT_ID_BYTES_MAX);
     span_t scenario = cursor_span (&cursor, EVENT_ID_BYTES_MAX);
@@ -145,10 +150,14 @@ score_scenario_t *score_scenario_read (const uint8_t *value, size_t value_size, 
     shape.counts_only = cursor_bool (&cursor);
     shape.enabled = cursor_bool (&cursor);
     int64_t exact_from_ms = cursor_int (&cursor);
+    revision_since_t since = {.since_ms = EVENT_TIME_NONE};
+    if (fields == RECORD_FIELDS)
+        since = revision_since_read (&cursor);
     if (!cursor_finished (&cursor) || !valid_shape (&shape))
         return NULL;
     score_scenario_t *self = score_scenario_new (tenant, scenario, hash, names);
     self->shape = shape;
     self->exact_from_ms = exact_from_ms;
+    self->since = since;
     return self;
 }

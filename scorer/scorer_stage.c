@@ -346,7 +346,8 @@ static int render (void *shard, const uint8_t *key, size_t key_size, const stage
                               .window_end_ms = end_ms,
                               .exact = query.start_ms >= scenario->exact_from_ms &&
                                        query.start_ms >= time->exact_from_ms,
-                              .ttl_ms = config->ttl_ms};
+                              .ttl_ms = config->ttl_ms,
+                              .since_ms = scenario->since.since_ms};
     results_write_header (body, &header);
     results_write_ranking (body, &ranking);
     ranking_write_items (self->ranking, scenario->cells, &query, config->item_stats, body);

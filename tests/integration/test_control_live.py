@@ -69,6 +69,8 @@ def ranking(live, count=-1):
 def test_applied_means_that_redis_has_it(live):
     admin = Admin(live.port)
     took = []
+    first = live.client.hgetall(f"{KEY}:meta")
+    assert first[b"changed"] == b"0" and b"revision_since" not in first
     for change in range(CHANGES):
         best = ranking(live, 1)[0]
         began = time.monotonic()
@@ -78,6 +80,9 @@ def test_applied_means_that_redis_has_it(live):
         assert answer.status == 200 and answer.body["applied"]["applied"], answer.body
         meta = live.client.hgetall(f"{KEY}:meta")
         assert int(meta[b"revision"]) == answer.body["revision"]
+        # All its events are older than the revision that made it.
+        assert meta[b"changed"] == b"1"
+        assert int(meta[b"revision_since"]) > int(meta[b"window_start"])
         if change:
             expected = best[1] * (2 + change) / (1 + change)
             assert dict(ranking(live))[best[0]] == pytest.approx(expected, rel=1e-9)
