@@ -43,7 +43,7 @@ static const setting_t table[] = {
      .value = "URL", .help = "where configd serves the admin API (its --admin-listen)"},
     {.name = "admin-token", .type = SETTING_TEXT, AT (token), .secret = true,
      .help = "bearer token"},
-    TEXT ("tenant-id", tenant, "ID", "the tenant, where the token is good for several"),
+    TEXT ("tenant", tenant, "ID", "the tenant, where the token is good for several"),
     FLAG ("json", json, "print the answer as JSON"),
     TEXT ("config-file", file, "PATH", "set, create, validate, preview: the config from a file; - is "
           "standard input"),

@@ -182,7 +182,8 @@ void scenario_print_change (yyjson_val *body)
         printf (": revision %llu%s", number_at (body, "revision"),
                 yyjson_obj_get (body, "repeated") ? ", made before by this key" : "");
     if (*text_at (body, "status"))
-        printf (", %s", text_at (body, "status"));
+        printf ("%s%s", !changed || dry || yyjson_obj_get (body, "revision") ? ", " : ": ",
+                text_at (body, "status"));
     if (dry) {
         putchar ('\n');
     } else {

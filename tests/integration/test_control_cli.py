@@ -122,9 +122,9 @@ def test_exit_codes(scenario, arguments, code, words):
 
 def test_who_may_not(scenario):
     assert scenario("set", "shop", "hot_score.top_k=2", who="reader").returncode == 77
-    refused = scenario("get", "shop", "--tenant-id", "acme", who="beta")
+    refused = scenario("get", "shop", "--tenant", "acme", who="beta")
     assert refused.returncode == 77 and "none of the token's" in refused.stderr
-    assert scenario("get", "shop", "--tenant-id", "acme", who="alice").returncode == 0
+    assert scenario("get", "shop", "--tenant", "acme", who="alice").returncode == 0
 
 
 def test_validate_files(tmp_path):
