@@ -1,5 +1,5 @@
-/*  revision_since: from which event time on a scenario's present revision has run in a shard: so that a
- *  window in which it changed can say so. Pure.
+/*  revision_since: from which event time on a scenario's present revision has run in a shard, so
+ *  that a window in which it changed can say so. Pure.
  */
 #ifndef HOTPATH_REVISION_SINCE_H
 #define HOTPATH_REVISION_SINCE_H
@@ -16,8 +16,8 @@ typedef struct {
     int64_t since_ms; /* greatest event time when it came; EVENT_TIME_NONE: before all events */
 } revision_since_t;
 
-/*  Takes over the live revision; true where it is another than before. `greatest_ms`: greatest event
- *  time applied so far, or EVENT_TIME_NONE. */
+/*  Takes over the live revision; true where it is another than before. `greatest_ms`: greatest
+ *  event time applied so far, or EVENT_TIME_NONE. */
 static inline bool revision_since_take (revision_since_t *self, const live_scenario_t *live,
                                         int64_t greatest_ms)
 {

@@ -1,5 +1,6 @@
-/*  scenario_outline: what of a scenario document is not its config: whose it is, its type and status,
- *  the config's text as it is stored, and the note of the last change. Judges nothing. Pure.
+/*  scenario_outline: what of a scenario document is not its config: whose it is, its type and
+ *  status, the config's text as it is stored, and the note of the last change. Judges nothing.
+ *  Pure.
  */
 #ifndef HOTPATH_SCENARIO_OUTLINE_H
 #define HOTPATH_SCENARIO_OUTLINE_H

@@ -13,9 +13,9 @@ enum { SCENARIO_SCOPE_EXCEPT_MAX = 1024 };
 
 typedef struct scenario_scope scenario_scope_t;
 
-/*  `tenant` and `scenario` may be NULL; `except`: `count` texts TENANT/SCENARIO; a star as the scenario
- *  is all of that tenant. A byte of an id may be written as %XX (a slash and a comma must). NULL with
- *  a sentence in error. */
+/*  `tenant` and `scenario` may be NULL; `except`: `count` texts TENANT/SCENARIO; a star as the
+ *  scenario is all of that tenant. A byte of an id may be written as %XX (a slash and a comma
+ *  must). NULL with a sentence in error. */
 scenario_scope_t *scenario_scope_new (const char *tenant, const char *scenario,
                                       char *const *except, size_t count, char *error,
                                       size_t error_size);

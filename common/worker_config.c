@@ -1,5 +1,5 @@
-/*  worker_config: a config that changes: the stage is told; configd is told when Redis has the first
- *  results by it; and configd's questions are answered.
+/*  worker_config: a config that changes: the stage is told; configd is told when Redis has the
+ *  first results by it; and configd's questions are answered.
  */
 #include "common/worker_parts.h"
 

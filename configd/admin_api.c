@@ -215,8 +215,9 @@ static bool find_route (admin_call_t *call)
         admin_problem (response, 405, "method", "This path does not know the method", "there is %s",
                        response->allow);
     } else if (outcome == ROUTE_MALFORMED)
-        admin_problem (response, 400, "malformed-path", "An id or a number in the path is malformed",
-                       "an id has 1 to 256 bytes of UTF-8, percent-encoded; a revision is a number");
+        admin_problem (response, 400, "malformed-path", "An id or a number in it is malformed",
+                       "an id has 1 to 256 bytes of UTF-8, percent-encoded; a revision is a "
+                       "number");
     return outcome == ROUTE_FOUND;
 }
 

@@ -75,8 +75,8 @@ uint64_t admin_number_of (admin_call_t *call, const stored_scenario_t *found,
  *  revision; true where it is. */
 bool admin_put_applied (admin_call_t *call, yyjson_mut_doc *to, yyjson_mut_val *object,
                         uint64_t number);
-/*  Waits, if that is asked for, until the revision is applied (and, `status` not NULL, active or not
- *  as it says); true where it is, or nobody asked. */
+/*  Waits, if that is asked for, until the revision is applied (and, `status` not NULL, active or
+ *  not as it says); true where it is, or nobody asked. */
 bool admin_await_applied (admin_call_t *call, uint64_t number, const char *status);
 /*  Location of where to ask whether it is. */
 void admin_say_where (admin_call_t *call, uint64_t number);
@@ -93,7 +93,8 @@ void admin_make_note (const admin_call_t *call, uint64_t number, const scenario_
 /*  Fingerprint of the request, for its Idempotency-Key. */
 void admin_fingerprint (const admin_call_t *call, char hex[DIGEST_HEX_BYTES + 1]);
 /*  A revision of the history as JSON; `whole`: with its configs. */
-yyjson_mut_val *admin_write_record (yyjson_mut_doc *to, const revision_record_t *record, bool whole);
+yyjson_mut_val *admin_write_record (yyjson_mut_doc *to, const revision_record_t *record,
+                                    bool whole);
 
 /*  ---- operations; each fills in the response ---- */
 

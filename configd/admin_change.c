@@ -1,11 +1,11 @@
 /*  admin_change: patch, replace, reset and rollback of a scenario's config, and what they would do
  *  (validate, dry_run).
  *
- *  A change is tried until it is made, or somebody else's is in the way for good: read the document,
- *  compare If-Match, apply, bring the history up to what is there (revision_keep), write the document
- *  with the note of the change, then the history. The write of the document is the moment at which
- *  it is made: it fails where the document is not what was read. Whatever follows is mended by the
- *  keeper, should this process die.
+ *  A change is tried until it is made, or somebody else's is in the way for good: read the
+ *  document, compare If-Match, apply, bring the history up to what is there (revision_keep), write
+ *  the document with the note of the change, then the history. The write of the document is the
+ *  moment at which it is made: it fails where the document is not what was read. Whatever follows
+ *  is mended by the keeper, should this process die.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -274,8 +274,8 @@ static bool is_ours (const change_t *self)
            strcmp (note->hash, self->present.stored_hash) == 0;
 }
 
-/*  Was the document written by an earlier request with this Idempotency-Key, and the history not, so
- *  that was_done did not find it? Then the history is brought up to it first. */
+/*  Was the document written by an earlier request with this Idempotency-Key, and the history not,
+ *  so that was_done did not find it? Then the history is brought up to it first. */
 static bool was_half_done (change_t *self)
 {
     const char *key = self->call->request->idempotency_key;

@@ -1,4 +1,5 @@
-/*  admin_create: making a scenario's document through the admin API, and its status (pause, resume).
+/*  admin_create: making a scenario's document through the admin API, and its status (pause,
+ *  resume).
  */
 #include <stdio.h>
 #include <stdlib.h>

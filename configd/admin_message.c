@@ -152,7 +152,8 @@ void admin_errors_add (admin_errors_t *self, const char *pointer, const char *fo
 void admin_errors_of_config (admin_errors_t *self, const config_errors_t *errors,
                              const char *stored)
 {
-    yyjson_doc *document = stored ? yyjson_read (stored, strlen (stored), YYJSON_READ_NOFLAG) : NULL;
+    yyjson_doc *document =
+        stored ? yyjson_read (stored, strlen (stored), YYJSON_READ_NOFLAG) : NULL;
     for (uint32_t i = 0; i < errors->count && i < CONFIG_ERRORS_MAX; i++) {
         const char *path = errors->list[i].path;
         buffer_t pointer = {0};

@@ -66,8 +66,8 @@ typedef struct {
 
 void admin_errors_add (admin_errors_t *self, const char *pointer, const char *format, ...)
     __attribute__ ((format (printf, 3, 4)));
-/*  Errors of a config, below /config/realtime_compute; `stored` (JSON, may be NULL) tells where keys
- *  end. */
+/*  Errors of a config, below /config/realtime_compute; `stored` (JSON, may be NULL) tells where
+ *  keys end. */
 void admin_errors_of_config (admin_errors_t *self, const config_errors_t *errors,
                              const char *stored);
 void admin_errors_free (admin_errors_t *self);

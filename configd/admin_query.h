@@ -1,6 +1,6 @@
 /*  admin_query: the parameters of a request's query string: known ones only, each read and in its
- *  range; a parameter that an operation does not know is an error, since a typo in it would silently
- *  do something else. Pure.
+ *  range; a parameter that an operation does not know is an error, since a typo in it would
+ *  silently do something else. Pure.
  */
 #ifndef HOTPATH_ADMIN_QUERY_H
 #define HOTPATH_ADMIN_QUERY_H
@@ -30,8 +30,8 @@ typedef struct {
     char reason[ADMIN_BODY_BYTES_MAX / 256];
 } admin_parameters_t;
 
-/*  Reads them all for an operation; what is wrong is added to `errors`, with the name of the parameter
- *  as its pointer ("?limit"). */
+/*  Reads them all for an operation; what is wrong is added to `errors`, with the name of the
+ *  parameter as its pointer ("?limit"). */
 void admin_query_read (const admin_request_t *request, admin_operation_t operation,
                        admin_parameters_t *parameters, admin_errors_t *errors);
 

@@ -208,6 +208,7 @@ static void read_document (admin_call_t *call, const board_scenario_t *known,
     admin_put_applied (call, document, applied, number);
     admin_put (document, root, "applied", applied);
     admin_etag (&version, found->status, call->response->etag);
+    admin_put_text (document, root, "etag", call->response->etag);
     admin_response_json (call->response, 200, document);
     scenario_version_free (&version);
     free (errors);

@@ -16,24 +16,25 @@ enum { NUMBER_DIGITS_MAX = 15 };
 #define A ADMIN_ROLE_ADMIN
 
 /* clang-format off: a table */
-/*                       name         method    path                       role  changes body tenant */
+/*                       name         method    path                role  changes body tenant
+ */
 const admin_route_t admin_routes[ADMIN_OPERATIONS] = {
-    [ADMIN_LIST]      = {"list",      "GET",    SCENARIOS,                    R, false, false, false},
-    [ADMIN_CREATE]    = {"create",    "POST",   SCENARIOS,                    W, true,  true,  true},
-    [ADMIN_READ]      = {"read",      "GET",    SCENARIO,                     R, false, false, true},
-    [ADMIN_PATCH]     = {"patch",     "POST",   SCENARIO,                     W, true,  true,  true},
-    [ADMIN_REPLACE]   = {"replace",   "PUT",    SCENARIO,                     W, true,  true,  true},
-    [ADMIN_RESET]     = {"reset",     "DELETE", SCENARIO,                     W, true,  false, true},
-    [ADMIN_VALIDATE]  = {"validate",  "POST",   SCENARIO "/validate",         R, false, true,  true},
-    [ADMIN_PREVIEW]   = {"preview",   "POST",   SCENARIO "/preview",          R, false, true,  true},
-    [ADMIN_REVISIONS] = {"revisions", "GET",    SCENARIO "/revisions",        R, false, false, true},
-    [ADMIN_REVISION]  = {"revision",  "GET",    SCENARIO "/revisions/{n}",    R, false, false, true},
-    [ADMIN_DIFF]      = {"diff",      "GET",    SCENARIO "/diff",             R, false, false, true},
-    [ADMIN_ROLLBACK]  = {"rollback",  "POST",   SCENARIO "/rollback",         W, true,  true,  true},
-    [ADMIN_STATUS]    = {"status",    "POST",   SCENARIO "/status",           W, true,  true,  true},
-    [ADMIN_APPLIED]   = {"applied",   "GET",    SCENARIO "/applied",          R, false, false, true},
-    [ADMIN_PROCESSES] = {"processes", "GET",    "/api/v1/processes",          A, false, false, false},
-    [ADMIN_OPENAPI]   = {"openapi",   "GET",    "/openapi.json",              N, false, false, false},
+    [ADMIN_LIST]      = {"list",      "GET",    SCENARIOS,             R, false, false, false},
+    [ADMIN_CREATE]    = {"create",    "POST",   SCENARIOS,             W, true,  true,  true},
+    [ADMIN_READ]      = {"read",      "GET",    SCENARIO,              R, false, false, true},
+    [ADMIN_PATCH]     = {"patch",     "POST",   SCENARIO,              W, true,  true,  true},
+    [ADMIN_REPLACE]   = {"replace",   "PUT",    SCENARIO,              W, true,  true,  true},
+    [ADMIN_RESET]     = {"reset",     "DELETE", SCENARIO,              W, true,  false, true},
+    [ADMIN_VALIDATE]  = {"validate",  "POST",   SCENARIO "/validate",  R, false, true,  true},
+    [ADMIN_PREVIEW]   = {"preview",   "POST",   SCENARIO "/preview",   R, false, true,  true},
+    [ADMIN_REVISIONS] = {"revisions", "GET",    SCENARIO "/revisions", R, false, false, true},
+    [ADMIN_REVISION]  = {"revision",  "GET",    SCENARIO "/revisions/{n}", R, false, false, true},
+    [ADMIN_DIFF]      = {"diff",      "GET",    SCENARIO "/diff",      R, false, false, true},
+    [ADMIN_ROLLBACK]  = {"rollback",  "POST",   SCENARIO "/rollback",  W, true,  true,  true},
+    [ADMIN_STATUS]    = {"status",    "POST",   SCENARIO "/status",    W, true,  true,  true},
+    [ADMIN_APPLIED]   = {"applied",   "GET",    SCENARIO "/applied",   R, false, false, true},
+    [ADMIN_PROCESSES] = {"processes", "GET",    "/api/v1/processes",   A, false, false, false},
+    [ADMIN_OPENAPI]   = {"openapi",   "GET",    "/openapi.json",       N, false, false, false},
 };
 /* clang-format on */
 

@@ -1,6 +1,6 @@
-/*  admin_server: HTTP around admin_api: the only file of configd that knows libmicrohttpd. A thread
- *  for each connection, so that one that waits for the store, or for a revision to be applied, holds
- *  nobody up.
+/*  admin_server: HTTP around admin_api: the only file of configd that knows libmicrohttpd. A
+ *  thread for each connection, so that one that waits for the store, or for a revision to be
+ *  applied, holds nobody up.
  *
  *  Limits: ADMIN_CONNECTIONS_MAX connections; a request has ADMIN_REQUEST_MS to come in whole; its
  *  line and headers ADMIN_HEADER_BYTES_MAX, its body ADMIN_BODY_BYTES_MAX; a connection that says

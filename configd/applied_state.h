@@ -1,10 +1,10 @@
 /*  applied_state: who runs by this config, how far each is, and whether a revision is applied: by
  *  their reports. Pure: the time is an argument; not thread-safe.
  *
- *  A revision is *applied* when every process that lives has it, and Redis has the first result that
- *  each scorer and metrics shard computed by it (or there was nothing to compute). A process that
- *  has said nothing for APPLIED_SILENT_MS does not live. A stage that was heard of once in this life
- *  of configd must have an owner for each of its shards.
+ *  A revision is *applied* when every process that lives has it, and Redis has the first result
+ *  that each scorer and metrics shard computed by it (or there was nothing to compute). A process
+ *  that has said nothing for APPLIED_SILENT_MS does not live. A stage that was heard of once in
+ *  this life of configd must have an owner for each of its shards.
  */
 #ifndef HOTPATH_APPLIED_STATE_H
 #define HOTPATH_APPLIED_STATE_H

@@ -1,9 +1,9 @@
-/*  history_keeper: a thread that brings the history up to each revision that is published, and makes
- *  the indexes at its start; so that neither a slow nor an absent store holds up what is published.
- *  What cannot be stored now is tried again, for ever. Nothing else.
+/*  history_keeper: a thread that brings the history up to each revision that is published, and
+ *  makes the indexes at its start; so that neither a slow nor an absent store holds up what is
+ *  published. What cannot be stored now is tried again, for ever. Nothing else.
  *
- *  Jobs are done in their order, at most KEEPER_JOBS_MAX wait: what is beyond is left out, and told
- *  again at the next start if it still runs then.
+ *  Jobs are done in their order, at most KEEPER_JOBS_MAX wait: what is beyond is left out, and
+ *  told again at the next start if it still runs then.
  */
 #ifndef HOTPATH_HISTORY_KEEPER_H
 #define HOTPATH_HISTORY_KEEPER_H

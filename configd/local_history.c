@@ -1,5 +1,5 @@
-/*  local_history: see local_history.h. Keys: hash of the scenario, number, 8 bytes each, big endian;
- *  values: msgpack.
+/*  local_history: see local_history.h. Keys: hash of the scenario, number, 8 bytes each, big
+ *  endian; values: msgpack.
  */
 #include "configd/local_history.h"
 

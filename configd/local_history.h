@@ -1,6 +1,6 @@
-/*  local_history: the history of revisions on this host's disk, for scenarios that are files: an LMDB
- *  environment under the state folder. Any thread; one process (the lock of revision_store). What
- *  its functions return is as scenario_store.h has it.
+/*  local_history: the history of revisions on this host's disk, for scenarios that are files: an
+ *  LMDB environment under the state folder. Any thread; one process (the lock of revision_store).
+ *  What its functions return is as scenario_store.h has it.
  */
 #ifndef HOTPATH_LOCAL_HISTORY_H
 #define HOTPATH_LOCAL_HISTORY_H

@@ -8,7 +8,7 @@ enum {
     CONNECT_MS = 3000,
     SOCKET_MS = 5000,
     POOL_WAIT_MS = 3000,
-    HEARTBEAT_MS = 1000, /* a server that said that it is no primary is asked again within so much */
+    HEARTBEAT_MS = 1000, /* who said that it is no primary is asked again within so much */
     /* server error codes */
     E_UNAUTHORIZED = 13,
     E_AUTHENTICATION = 18,

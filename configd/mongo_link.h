@@ -15,8 +15,8 @@ enum { MONGO_POOL_MAX = 16 };
 void mongo_link_begin (void);
 void mongo_link_end (void);
 
-/*  The URL with our limits of time where it names none: nothing waits longer than some seconds. NULL
- *  with a sentence in error, which does not show it: it may hold a password. */
+/*  The URL with our limits of time where it names none: nothing waits longer than some seconds.
+ *  NULL with a sentence in error, which does not show it: it may hold a password. */
 mongoc_uri_t *mongo_link_uri (const char *url, char *error, size_t error_size);
 
 /*  What an error of a call means; writes it into `text` (STORE_ERROR_BYTES). */

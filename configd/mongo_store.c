@@ -365,7 +365,7 @@ static store_outcome_t make_index (mongo_store_t *self, const char *collection, 
                   "}", "]");
     if (!mongoc_client_write_command_with_opts (call.client, self->database, command, NULL, &reply,
                                                 &failure)) {
-        /* one with these keys is there, by another name or with other options: its owner's matter */
+        /* one with these keys is there, by another name or options: its owner's matter */
         bool there = failure.code == E_INDEX_OPTIONS || failure.code == E_INDEX_SPECS;
         outcome = there ? STORE_OK : mongo_link_outcome (&failure, error);
     }

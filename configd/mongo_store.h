@@ -1,5 +1,5 @@
-/*  mongo_store: scenario documents in MongoDB as the admin API changes them, and their history in the
- *  collection scenario_revisions. Of libmongoc it uses a pool of clients: any thread calls.
+/*  mongo_store: scenario documents in MongoDB as the admin API changes them, and their history in
+ *  the collection scenario_revisions. Of libmongoc it uses a pool of clients: any thread calls.
  *
  *  A change compares all that is ours of the document, in one command, so that of two writers
  *  through two configds one loses. Writes are acknowledged by most members: a primary that steps

@@ -1,5 +1,5 @@
-/*  mongo_value: JSON values as BSON, as they are: no extended JSON, so that a key such as "$date" is a
- *  key. Part of the mongo_* modules. Pure.
+/*  mongo_value: JSON values as BSON, as they are: no extended JSON, so that a key such as "$date"
+ *  is a key. Part of the mongo_* modules. Pure.
  */
 #ifndef HOTPATH_MONGO_VALUE_H
 #define HOTPATH_MONGO_VALUE_H

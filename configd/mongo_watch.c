@@ -176,9 +176,9 @@ static int read_all (mongo_watch_t *self)
     return failed ? -1 : result;
 }
 
-/*  Reads the document that an event names, as it is now, and hands it over, or that it is gone. What
- *  the event itself says of it may be older than what was read and handed over since: a batch of
- *  events waits here while everything is read again. 0, or 1: everything is to be read again. */
+/*  Reads the document that an event names, as it is now, and hands it over, or that it is gone.
+ *  What the event itself says of it may be older than what was read and handed over since: a batch
+ *  of events waits here while everything is read again. 0, or 1: everything is to be read again. */
 static int read_one (mongo_watch_t *self, const bson_t *key)
 {
     bson_error_t error;

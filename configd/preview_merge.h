@@ -25,7 +25,8 @@ typedef struct {
 } preview_t;
 
 /*  Merges frames as config_board_question gathers them (each preceded by its size); those that
- *  cannot be read are left out. Each ranking is cut to the `count_before` and `count_after` best. */
+ *  cannot be read are left out. Each ranking is cut to the `count_before` and `count_after` best.
+ */
 void preview_merge (const buffer_t *answers, uint32_t count_before, uint32_t count_after,
                     preview_t *preview);
 void preview_free (preview_t *self);

@@ -1,7 +1,7 @@
-/*  revision_note: what is written beside a change: which revision it is, and who made it when, from
- *  where and why. It is kept twice: in the document itself (key "hotpath"), in the same write as the
- *  change, and in the history. So a crash between the two writes loses nothing: what the history
- *  lacks is told by the document. Pure.
+/*  revision_note: what is written beside a change: which revision it is, and who made it when,
+ *  from where and why. It is kept twice: in the document itself (key "hotpath"), in the same write
+ *  as the change, and in the history. So a crash between the two writes loses nothing: what the
+ *  history lacks is told by the document. Pure.
  *
  *      "hotpath": {"revision": 12, "hash": "9f86…", "at": "2026-03-01T12:00:00.000Z",
  *                  "author": "alice", "from": "127.0.0.1", "reason": "spring sale", "request": "…"}

@@ -28,8 +28,8 @@ typedef struct {
     char effective_hash[DIGEST_HEX_BYTES + 1]; /* "" where not valid */
 } scenario_version_t;
 
-/*  What `stored` (JSON text or NULL; copied) means. False with errors where it is not valid: then it
- *  has no effective text; paths begin with config.realtime_compute. */
+/*  What `stored` (JSON text or NULL; copied) means. False with errors where it is not valid: then
+ *  it has no effective text; paths begin with config.realtime_compute. */
 bool scenario_version_of (const char *stored, scenario_version_t *version,
                           config_errors_t *errors);
 void scenario_version_free (scenario_version_t *self);

@@ -3,8 +3,8 @@
  *  functions; any thread may call any of them, and each call ends within STORE_CALL_MS or so,
  *  whatever the server does.
  *
- *  A document is changed only if it still is what was read: replace compares, and says LOST. Keys of
- *  the document that are not config.realtime_compute, status or hotpath are left as they are.
+ *  A document is changed only if it still is what was read: replace compares, and says LOST. Keys
+ *  of the document that are not config.realtime_compute, status or hotpath are left as they are.
  */
 #ifndef HOTPATH_SCENARIO_STORE_H
 #define HOTPATH_SCENARIO_STORE_H

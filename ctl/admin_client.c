@@ -1,5 +1,6 @@
 #include "ctl/admin_client.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
@@ -21,6 +22,15 @@ static void append_header (buffer_t *to, const char *name, const char *value)
         buffer_append (to, parts[i], strlen (parts[i]));
 }
 
+/*  An etag as `get --json` has it gets the quotes that it has in a header. */
+static void append_etag (buffer_t *to, const char *etag)
+{
+    char quoted[256];
+    bool plain = etag && *etag != '"' && *etag != '*' && strncmp (etag, "W/", 2) != 0;
+    snprintf (quoted, sizeof quoted, "\"%s\"", etag ? etag : "");
+    append_header (to, "If-Match", plain ? quoted : etag);
+}
+
 static void write_headers (const admin_client_t *self, bool body, buffer_t *to)
 {
     buffer_t text = {0};
@@ -35,7 +45,7 @@ static void write_headers (const admin_client_t *self, bool body, buffer_t *to)
         buffer_append (&text, "", 1);
         append_header (to, "X-Tenant-Id", (const char *)text.bytes);
     }
-    append_header (to, "If-Match", self->if_match);
+    append_etag (to, self->if_match);
     append_header (to, "Idempotency-Key", self->key);
     append_header (to, "Content-Type", body ? "application/json" : NULL);
     buffer_append (to, "", 1);

@@ -1,6 +1,6 @@
-/*  http_client: one request of HTTP/1.1 and its answer, over a connection of its own, without TLS: for
- *  the admin API on this machine (or through a tunnel, or a proxy that ends TLS). Every wait has a
- *  bound.
+/*  http_client: one request of HTTP/1.1 and its answer, over a connection of its own, without TLS:
+ *  for the admin API on this machine (or through a tunnel, or a proxy that ends TLS). Every wait
+ *  has a bound.
  */
 #ifndef HOTPATH_CTL_HTTP_CLIENT_H
 #define HOTPATH_CTL_HTTP_CLIENT_H
@@ -39,7 +39,8 @@ int http_client_call (const http_url_t *url, const http_call_t *call, long timeo
 void http_answer_free (http_answer_t *self);
 
 /*  Reads a whole answer as it came (all bytes up to the end of the connection) into `answer`: the
- *  part of http_client_call that knows the form of it. Takes the bytes. -1 where it is not whole. */
+ *  part of http_client_call that knows the form of it. Takes the bytes. -1 where it is not whole.
+ */
 int http_answer_read (buffer_t *bytes, http_answer_t *answer);
 /*  The value of a header (by its name in any case) into `value`; empty where there is none. */
 void http_answer_header (const http_answer_t *self, const char *name, char *value, size_t size);

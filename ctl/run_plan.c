@@ -182,8 +182,8 @@ static char *endpoints (const char *setting, part_t part, int64_t count, const c
     return text;
 }
 
-/*  A sink ends older connections of its name in Redis: beside a pipeline that serves the rest, one that
- *  is dedicated has another. */
+/*  A sink ends older connections of its name in Redis: beside a pipeline that serves the rest, one
+ *  that is dedicated has another. */
 static char *sink_name (const run_settings_t *settings, const char *name)
 {
     return make_text ("--name=%s%s%s%s%s", name, settings->tenant ? "-" : "",
@@ -252,7 +252,8 @@ static run_child_t plan_child (const run_settings_t *settings, part_t part, uint
     return child;
 }
 
-/*  Its place in the plan is its place among the ports, so that a port is known before anything runs. */
+/*  Its place in the plan is its place among the ports, so that a port is known before anything
+ *  runs. */
 static void add_status (run_plan_t *self, uint32_t index, int64_t port)
 {
     add (&self->children[index],

@@ -87,8 +87,8 @@ const setting_t run_settings_table[] = {
     TEXT ("tenant-id", tenant, NULL, "T", "dedicated mode: only this tenant's events count"),
     TEXT ("scenario-id", scenario, NULL, "S", "dedicated mode: only this scenario of the tenant"),
     {.name = "except", .type = SETTING_LIST, AT (except), .value = "TENANT/SCENARIO,...",
-     .help = "scenarios that another pipeline serves: left out here; a star for all of a tenant; may "
-             "be given again"},
+     .help = "scenarios that another pipeline serves: left out here; a star for all of a tenant; "
+             "may be given again"},
     COUNT ("ingestors", ingestors, "1", WORKERS_MAX, "processes that read"),
     COUNT ("scorers", scorers, "1", WORKERS_MAX, "processes that compute rankings"),
     COUNT ("profilers", profilers, "1", WORKERS_MAX, "processes that compute profiles"),

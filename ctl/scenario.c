@@ -45,20 +45,22 @@ static const setting_t table[] = {
      .help = "bearer token"},
     TEXT ("tenant", tenant, "ID", "the tenant, where the token is good for several"),
     FLAG ("json", json, "print the answer as JSON"),
-    TEXT ("config-file", file, "PATH", "set, create, validate, preview: the config from a file; - is "
-          "standard input"),
+    TEXT ("config-file", file, "PATH",
+          "set, create, validate, preview: the config from a file; - is standard input"),
     FLAG ("replace", replace, "set: the config given is the whole of it"),
     FLAG ("dry-run", dry_run, "say what would change, and change nothing"),
     FLAG ("wait", wait, "until every process runs it and Redis has its first result"),
     {.name = "timeout", .type = SETTING_DURATION, AT (timeout_ms), .otherwise = "10s",
      .value = "TIME", .help = "how long to wait", .least = 1, .most = 60000},
     TEXT ("reason", reason, "TEXT", "kept with the change"),
-    TEXT ("if-match", if_match, "ETAG", "change only what still is as it was read (get --json)"),
+    TEXT ("if-match", if_match, "ETAG",
+          "change only what still is as it was read (etag of get --json)"),
     TEXT ("idempotency-key", key, "KEY", "the same key again changes nothing again"),
     INTEGER ("items", items, "20", 1, 100, "preview: items to show"),
     INTEGER ("limit", limit, "50", 1, 200, "history: newest revisions to show"),
     INTEGER ("revision", revision, "0", 0, INT64_MAX, "applied: of this one; 0: the present one"),
-    TEXT ("from-revision", from, "N", "diff: a revision, current, or defaults; by default the one before"),
+    TEXT ("from-revision", from, "N",
+          "diff: a revision, current, or defaults; by default the one before"),
     TEXT ("to-revision", to, "N", "diff: a revision, or current"),
     TEXT ("status", status, "STATUS", "list: only these; create: its status"),
     TEXT ("type", type, "TYPE", "create: its scenario_type"),
@@ -162,7 +164,8 @@ static void read_file (const char *path, buffer_t *text)
         got = fread (text->bytes + text->size, 1, 64 << 10, file);
     }
     if (ferror (file) || text->size > FILE_BYTES_MAX)
-        settings_fail (EX_NOINPUT, "--config-file: %s cannot be read, or is larger than 1 MiB", path);
+        settings_fail (EX_NOINPUT, "--config-file: %s cannot be read, or is larger than 1 MiB",
+                       path);
     if (file != stdin)
         fclose (file);
 }
@@ -193,8 +196,8 @@ static yyjson_mut_doc *config_body (const command_t *self, yyjson_mut_val **root
     if (path) {
         buffer_t text = {0};
         read_file (path, &text);
-        compute = scenario_patch_of_file (body, (span_t){(const char *)text.bytes, text.size}, error,
-                                          sizeof error);
+        compute = scenario_patch_of_file (body, (span_t){(const char *)text.bytes, text.size},
+                                          error, sizeof error);
         buffer_free (&text);
         if (!compute)
             settings_fail (EX_DATAERR, "--config-file: %s %s", path, error);

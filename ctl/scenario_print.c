@@ -90,8 +90,8 @@ static void print_state (yyjson_val *state)
     else if (!number_at (state, "processes"))
         puts ("published; no process runs");
     else
-        printf ("not applied yet: %llu of %llu processes are behind, of %llu Redis does not have the "
-                "first result, %llu shards have no owner\n",
+        printf ("not applied yet: %llu of %llu processes are behind, of %llu Redis does not have "
+                "the first result, %llu shards have no owner\n",
                 number_at (state, "behind"), number_at (state, "processes"),
                 number_at (state, "unwritten"), number_at (state, "unowned_shards"));
 }

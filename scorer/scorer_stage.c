@@ -116,8 +116,8 @@ static score_scenario_t *scenario_of (scorer_t *self, const live_scenario_t *liv
 
 /*  ---- which window ---- */
 
-/*  T of the newest window of this slide that has a result: complete, or the last one where input has
- *  ended. */
+/*  T of the newest window of this slide that has a result: complete, or the last one where input
+ *  has ended. */
 static int64_t newest_of_slide (const scorer_t *self, int64_t slide_ms, int64_t watermark_ms)
 {
     int64_t newest_ms = windows_newest (watermark_ms, slide_ms);

@@ -1,6 +1,6 @@
 /*  fuzz_admin: any bytes as a request to the admin API, without its HTTP: three texts separated by
- *  newlines are a path, a query and a stored config, the rest is the body. What a change makes of it
- *  must mean what is stored then, and problems must be JSON.
+ *  newlines are a path, a query and a stored config, the rest is the body. What a change makes of
+ *  it must mean what is stored then, and problems must be JSON.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -66,7 +66,8 @@ static void try_change (change_kind_t kind, const char *stored, yyjson_val *give
         CHECK (strcmp (again.effective_hash, made.effective_hash) == 0);
         CHECK (strcmp (again.stored_hash, made.stored_hash) == 0);
         yyjson_mut_doc *document = yyjson_mut_doc_new (NULL);
-        CHECK (yyjson_mut_arr_size (scenario_diff (document, made.effective, again.effective)) == 0);
+        yyjson_mut_val *changes = scenario_diff (document, made.effective, again.effective);
+        CHECK (yyjson_mut_arr_size (changes) == 0);
         yyjson_mut_doc_free (document);
         scenario_version_free (&again);
     } else {

@@ -120,6 +120,13 @@ def test_exit_codes(scenario, arguments, code, words):
     assert words in ended.stdout + ended.stderr, ended
 
 
+def test_if_match(scenario):
+    etag = json.loads(scenario("get", "shop", "--json").stdout)["etag"]
+    assert scenario("set", "shop", "hot_score.top_k=2", "--if-match", etag).returncode == 0
+    assert scenario("set", "shop", "hot_score.top_k=3", "--if-match", etag).returncode == 75
+    assert scenario("set", "shop", "hot_score.top_k=3", "--if-match", "*").returncode == 0
+
+
 def test_who_may_not(scenario):
     assert scenario("set", "shop", "hot_score.top_k=2", who="reader").returncode == 77
     refused = scenario("get", "shop", "--tenant", "acme", who="beta")

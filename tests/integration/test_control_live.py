@@ -136,6 +136,7 @@ def test_preview_is_what_happens(live):
         assert preview.body["changes"] == made.body["changes"]
         differing += before != after
     assert differing > PREVIEWS / 3
+    assert admin.put("live?wait=applied&timeout=30s", config({})).status == 200
     disabled = admin.post("live/preview", config({"hot_score": {"enabled": False}}))
     assert disabled.body["after"] == [] and disabled.body["before"]
     assert admin.post("live/preview", config({"hot_score": {"top_k": 0}})).status == 422

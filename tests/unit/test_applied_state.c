@@ -11,7 +11,8 @@
 
 enum { LIFE = 100, HASH = 7, ERA = 1 };
 
-/*  A report as it comes over the wire. `number`: of the revision that Redis has; 0: none is told. */
+/*  A report as it comes over the wire. `number`: of the revision that Redis has; 0: none is told.
+ */
 static void report (applied_state_t *state, const char *process, config_role_t role,
                     uint64_t sequence, uint32_t owned, uint32_t shards, uint64_t number,
                     int64_t now_ms)

@@ -111,7 +111,8 @@ static void a_ranking_is_merged_and_replaced (void **state)
         "PEXPIRE p-hot:items:te%%3Anant:s%%7B1%%7D%%20%%25 7200000\n"
         "DEL p-hot:items:te%%3Anant:s%%7B1%%7D%%20%%25:meta\n"
         "HSET p-hot:items:te%%3Anant:s%%7B1%%7D%%20%%25:meta lineage 0000000000000abc "
-        "window_start 60000 window_end 120000 era 1700 revision 3 shards 2 complete 1 exact 1 changed 0 "
+        "window_start 60000 window_end 120000 era 1700 revision 3 shards 2 complete 1 exact 1 "
+        "changed 0 "
         "items 3 computed_at %d\n"
         "PEXPIRE p-hot:items:te%%3Anant:s%%7B1%%7D%%20%%25:meta 7200000\n",
         (int)NOW_MS);
@@ -249,7 +250,8 @@ static void metrics_are_summed_and_kept_in_the_history (void **state)
         expected, sizeof expected, "%s%s",
         "DEL rec:metrics:t:s\n"
         "HSET rec:metrics:t:s total_actions 10 ctr 0.25 lineage 0000000000000abc window_start "
-        "60000 window_end 120000 era 1700 revision 3 shards 2 complete 1 changed 1 revision_since 60000\n"
+        "60000 window_end 120000 era 1700 revision 3 shards 2 complete 1 changed 1 "
+        "revision_since 60000\n"
         "PEXPIRE rec:metrics:t:s 7200000\n",
         history);
     expect_commands (&commands, expected);

@@ -150,7 +150,7 @@ typedef struct {
     const char *name;
     const char *before;   /* history */
     const char *top_k;    /* of the document */
-    int noted;            /* number in the document's note by "ci"; 0: none; below 0: of another config */
+    int noted;            /* number in its note by "ci"; 0: none; below 0: of another config */
     int least;
     bool published, stale, by_default;
     const char *comes_between;
@@ -254,8 +254,8 @@ static void test_published_revisions (void **state)
         {.name = "of others, its number is taken, and it is over", .published = true, .stale = true,
          .least = 2, .before = "1external:5 2another:7", .top_k = "6",
          .after = "1external:5 2another:7", .kept = 2},
-        {.name = "known by a greater number", .published = true, .least = 2, .before = "1ci:5 8ci:6",
-         .top_k = "6", .after = "1ci:5 8ci:6", .kept = 8},
+        {.name = "known by a greater number", .published = true, .least = 2,
+         .before = "1ci:5 8ci:6", .top_k = "6", .after = "1ci:5 8ci:6", .kept = 8},
         {.name = "begun without a document", .published = true, .by_default = true, .least = 1,
          .before = "", .top_k = "1000", .after = "1hotpath:1000", .kept = 1},
     };

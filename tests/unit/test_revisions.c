@@ -180,9 +180,9 @@ static void on_standing (void *arg, const source_standing_t *standing)
 {
     (void)arg;
     char text[64];
-    int size =
-        snprintf (text, sizeof text, "%.*s:%s:%u", (int)standing->scenario.size,
-                  standing->scenario.bytes, standing->status ? standing->status : "", standing->errors);
+    int size = snprintf (text, sizeof text, "%.*s:%s:%u", (int)standing->scenario.size,
+                         standing->scenario.bytes, standing->status ? standing->status : "",
+                         standing->errors);
     say ("0vic"[standing->state], text, (size_t)size);
 }
 

@@ -1,5 +1,5 @@
-/*  scenario_patch, http_client's pure parts, config_schema: what the command line makes of what it is
- *  given.
+/*  scenario_patch, http_client's pure parts, config_schema: what the command line makes of what it
+ *  is given.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
-/*  scenario_file, dir_store, local_history, audit_log: documents that are files, changed and nothing
- *  else of them; the history beside them; the audit log.
+/*  scenario_file, dir_store, local_history, audit_log: documents that are files, changed and
+ *  nothing else of them; the history beside them; the audit log.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -157,9 +157,9 @@ static store_outcome_t put (local_history_t *history, const char *scenario, uint
                             const char *key, const char *hash)
 {
     char error[STORE_ERROR_BYTES];
-    revision_record_t record = {.note = {.number = number, .author = "ci", .key = (char *)(uintptr_t)key},
-                                .stored = NULL,
-                                .effective = "{}"};
+    revision_record_t record = {
+        .note = {.number = number, .author = "ci", .key = (char *)(uintptr_t)key},
+        .effective = "{}"};
     snprintf (record.effective_hash, sizeof record.effective_hash, "%s", hash);
     return local_history_add (history, ACME, span_of (scenario), &record, error);
 }
