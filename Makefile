@@ -12,6 +12,7 @@
 #   make faults-kills, faults-everything, faults-freeze, faults-redis   the long runs of docs/faults.md
 #   make chaos      random faults for SECONDS (60), from SEED (the time), then Redis against the oracle
 #   make soak-scaling   1 -> 4 -> 2 scorers at full speed, 20 times; make soak-restart   5 rolling restarts
+#   make control-soak  the control plane's tests in their long forms (20 minutes), also under sanitizers
 #   make bench      CPU microseconds an event, per process, beside the floor
 #   make clean      remove what was built (what deploy/setup.sh fetched stays)
 #
@@ -38,7 +39,7 @@ YYJSON_LIBS := -L$(dir $(DEPS_LIB)) -Wl,-rpath,$(patsubst %/,%,$(dir $(DEPS_LIB)
 else
 YYJSON_LIBS := -lyyjson
 endif
-PKGS := libczmq libcurl libmicrohttpd libzmq rdkafka hiredis libmongoc-1.0 lmdb libxxhash
+PKGS := libczmq libcurl libmicrohttpd libzmq rdkafka hiredis libmongoc-1.0 lmdb libxxhash libsodium
 PKG_CFLAGS := $(subst -I,-isystem ,$(shell pkg-config --cflags $(PKGS) 2>/dev/null))
 PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 
@@ -67,6 +68,9 @@ $(BUILD)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	@$(SAY) CC $<
 	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
+
+# The admin API serves its own description.
+$(BUILD)/obj/configd/openapi_text.o: docs/openapi.json
 
 define library
 $(BUILD)/lib/lib$(subst /,-,$(1)).a: $(call objs,$(1))
@@ -191,6 +195,22 @@ soak-scaling: all
 soak-restart: all
 	$(call SOAK,HOTPATH_TEST_ROLLING_RESTARTS=5,tests/integration/test_operate.py -k rolling)
 
+# The long forms of tests/integration/test_admin*.py and test_control*.py; SANITIZE=address,undefined
+# runs them so.
+CONTROL_VENV := build/venv-control
+.PHONY: control-soak
+control-soak: all $(CONTROL_VENV)/made
+	@cd tests && $(TEST_BIN) HOTPATH_SCHEMATHESIS=$(CURDIR)/$(CONTROL_VENV)/bin/schemathesis \
+	    HOTPATH_CONTROL_CHANGES=50 HOTPATH_CONTROL_PREVIEWS=100 HOTPATH_CONTROL_RACES=1000 \
+	    HOTPATH_CONTROL_AWAY_SECONDS=60 HOTPATH_CONTROL_SCENARIOS=1000 HOTPATH_CONTROL_SECONDS=60 \
+	    HOTPATH_CONTROL_FUZZ=20000 ../build/venv/bin/python -m pytest -q -ra -s --timeout=1800 \
+	    integration/test_admin.py integration/test_admin_access.py integration/test_admin_fuzz.py \
+	    $(sort $(patsubst tests/%,%,$(wildcard tests/integration/test_control_*.py)))
+
+$(CONTROL_VENV)/made: tests/support/requirements-control.txt
+	@python3 -m venv $(CONTROL_VENV) && $(CONTROL_VENV)/bin/python -m pip install -q \
+	    --disable-pip-version-check -r $< && touch $@
+
 # --- Fuzzing -------------------------------------------------------------------------------------
 
 FUZZ_SECONDS ?= 20
@@ -203,6 +223,8 @@ build/fuzz/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	@$(SAY) CC $@
 	$(Q)$(FUZZ_CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c $< -o $@
+
+build/fuzz/obj/configd/openapi_text.o: docs/openapi.json
 
 build/fuzz/libhotpath.a: $(FUZZ_OBJECTS)
 	@rm -f $@

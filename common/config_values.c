@@ -28,6 +28,8 @@ static const char *const fields[] = {
     "shards",
     "complete",
     "exact",
+    "changed",
+    "revision_since",
     "computed_at",
 };
 

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <microhttpd.h>
-#include <netdb.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -10,9 +9,8 @@
 #include <sys/socket.h>
 
 #include "common/clock.h"
+#include "common/listen_address.h"
 #include "common/memory.h"
-
-enum { LISTEN_BYTES_MAX = 512 };
 
 struct http_status {
     struct MHD_Daemon *daemon;
@@ -153,35 +151,11 @@ static void drop_message (void *arg, const char *format, va_list args)
 
 /*  ---- life ---- */
 
-/*  HOST:PORT or [IPV6]:PORT into an address. -1 with a sentence in error. */
-static int find_address (const char *listen, struct addrinfo **found, char *error,
-                         size_t error_size)
-{
-    char host[LISTEN_BYTES_MAX];
-    const char *colon = strrchr (listen, ':');
-    size_t size = colon ? (size_t)(colon - listen) : 0;
-    size_t digits = colon ? strspn (colon + 1, "0123456789") : 0;
-    if (!size || size >= sizeof host || digits < 1 || digits > 5 || colon[1 + digits] ||
-        atoi (colon + 1) > UINT16_MAX) {
-        snprintf (error, error_size, "--status-listen: %s is not HOST:PORT", listen);
-        return -1;
-    }
-    bool bracketed = listen[0] == '[' && listen[size - 1] == ']';
-    snprintf (host, sizeof host, "%.*s", (int)(size - 2 * bracketed), listen + bracketed);
-    const struct addrinfo hints = {.ai_family = AF_UNSPEC,
-                                   .ai_socktype = SOCK_STREAM,
-                                   .ai_flags = AI_NUMERICSERV | AI_PASSIVE};
-    int failed = getaddrinfo (host, colon + 1, &hints, found);
-    if (failed)
-        snprintf (error, error_size, "--status-listen: %s: %s", listen, gai_strerror (failed));
-    return failed ? -1 : 0;
-}
-
 http_status_t *http_status_new (const char *listen, char *error, size_t error_size)
 {
     struct addrinfo *address = NULL;
     sigset_t all, before;
-    if (find_address (listen, &address, error, error_size) != 0)
+    if (listen_address_find ("--status-listen", listen, &address, error, error_size) != 0)
         return NULL;
     http_status_t *self = memory_new (sizeof *self);
     pthread_mutex_init (&self->lock, NULL);

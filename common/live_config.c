@@ -17,9 +17,15 @@
 enum {
     STEP_MESSAGES_MAX = 256,
     RECEIVE_HWM = 4096,
-    REQUESTS_HWM = 16,
+    REQUESTS_HWM = 2048, /* an answer of each shard to each question */
     APPLIED_EVERY_MS = 2000,
 };
+
+/*  What was written of a scenario. */
+typedef struct {
+    config_written_t written;
+    bool told; /* to the configd that lives now */
+} wrote_t;
 
 struct live_config {
     void *subscriber, *requests;
@@ -32,6 +38,13 @@ struct live_config {
     uint64_t told_incarnation, told_sequence;
     int64_t told_ms;
     silence_t silence; /* of configd */
+    config_role_t role;
+    uint32_t shards_owned, shard_count;
+    bool described; /* anew since the last report */
+    wrote_t *wrote; /* by index of the scenario */
+    uint32_t wrote_count, untold;
+    live_config_question_t *on_question;
+    void *question_arg;
     buffer_t frame;
 };
 
@@ -97,6 +110,7 @@ void live_config_destroy (live_config_t **self_p)
     live_scenarios_destroy (&self->scenarios);
     buffer_free (&self->staged);
     buffer_free (&self->frame);
+    free (self->wrote);
     free (self->process);
     free (self);
     *self_p = NULL;
@@ -150,7 +164,13 @@ static bool are_whole (cursor_t entries, uint32_t count)
 static uint32_t take (live_config_t *self, span_t frame, int64_t now_ms)
 {
     config_message_t message;
+    config_question_t question;
     cursor_t entries;
+    if (config_wire_read_question (frame, &question)) {
+        if (self->on_question)
+            self->on_question (self->question_arg, &question);
+        return 0;
+    }
     if (!config_wire_read_message (frame, &message, &entries) ||
         !are_whole (entries, message.entry_count)) {
         log_warning ("config message that cannot be read", F_INT ("bytes", frame.size));
@@ -167,42 +187,88 @@ static uint32_t take (live_config_t *self, span_t frame, int64_t now_ms)
     return verdict.apply ? apply (self, &entries, message.entry_count) : 0;
 }
 
-/*  False if it could not be handed to the socket now: the same is tried again later. */
-static bool request_for (live_config_t *self, config_request_kind_t kind, span_t tenant,
-                         span_t scenario)
+static config_request_t request_of (const live_config_t *self, config_request_kind_t kind)
 {
-    config_request_t wanted = {
-        .kind = kind,
-        .process = span_of (self->process),
-        .process_incarnation = self->process_incarnation,
-        .topic = (span_t){self->topic, CONFIG_TOPIC_BYTES},
-        .incarnation = self->sequence.incarnation,
-        .sequence = self->sequence.sequence,
-        .tenant = tenant,
-        .scenario = scenario,
-    };
+    return (config_request_t){.kind = kind,
+                              .process = span_of (self->process),
+                              .process_incarnation = self->process_incarnation,
+                              .topic = (span_t){self->topic, CONFIG_TOPIC_BYTES},
+                              .incarnation = self->sequence.incarnation,
+                              .sequence = self->sequence.sequence};
+}
+
+/*  False if it could not be handed to the socket now: the same is tried again later. `more` goes
+ *  behind it; or NULL. */
+static bool request (live_config_t *self, const config_request_t *wanted, const buffer_t *more)
+{
     buffer_clear (&self->frame);
-    config_wire_write_request (&self->frame, &wanted);
+    config_wire_write_request (&self->frame, wanted);
+    if (more)
+        buffer_append (&self->frame, more->bytes, more->size);
     return zmq_send (self->requests, self->frame.bytes, self->frame.size, ZMQ_DONTWAIT) >= 0;
 }
 
-static bool request (live_config_t *self, config_request_kind_t kind)
+static void ask_snapshot (live_config_t *self, int64_t now_ms)
 {
-    return request_for (self, kind, (span_t){0}, (span_t){0});
+    const config_request_t wanted = request_of (self, CONFIG_WIRE_WANTED);
+    if (config_sequence_ask (&self->sequence, now_ms))
+        request (self, &wanted, NULL);
+}
+
+/*  ---- what is told of this process ---- */
+
+/*  Up to CONFIG_WRITTEN_MAX that this configd was not told of. */
+static uint32_t gather_wrote (const live_config_t *self, config_written_t *list)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; self->untold && i < self->wrote_count && count < CONFIG_WRITTEN_MAX; i++)
+        if (self->wrote[i].written.number && !self->wrote[i].told)
+            list[count++] = self->wrote[i].written;
+    return count;
+}
+
+static void mark_wrote (live_config_t *self, uint32_t count)
+{
+    for (uint32_t i = 0; count && i < self->wrote_count; i++)
+        if (self->wrote[i].written.number && !self->wrote[i].told) {
+            self->wrote[i].told = true;
+            self->untold--;
+            count--;
+        }
+}
+
+static void forget_told (live_config_t *self)
+{
+    for (uint32_t i = 0; i < self->wrote_count; i++) {
+        self->untold += self->wrote[i].written.number && self->wrote[i].told;
+        self->wrote[i].told = false;
+    }
 }
 
 static void tell_applied (live_config_t *self, int64_t now_ms)
 {
     const config_sequence_t *sequence = &self->sequence;
-    bool changed = sequence->incarnation != self->told_incarnation ||
-                   sequence->sequence != self->told_sequence;
-    if (!sequence->ready || (!changed && now_ms < self->told_ms + APPLIED_EVERY_MS))
+    bool another = sequence->incarnation != self->told_incarnation;
+    bool changed = another || sequence->sequence != self->told_sequence || self->described;
+    if (!sequence->ready ||
+        (!changed && !self->untold && now_ms < self->told_ms + APPLIED_EVERY_MS))
         return;
-    if (!request (self, CONFIG_WIRE_APPLIED))
+    if (another)
+        forget_told (self);
+    config_written_t written[CONFIG_WRITTEN_MAX];
+    config_request_t report = request_of (self, CONFIG_WIRE_APPLIED);
+    report.role = self->role;
+    report.shards_owned = self->shards_owned;
+    report.shard_count = self->shard_count;
+    report.written = written;
+    report.written_count = gather_wrote (self, written);
+    if (!request (self, &report, NULL))
         return;
+    mark_wrote (self, report.written_count);
     self->told_incarnation = sequence->incarnation;
     self->told_sequence = sequence->sequence;
     self->told_ms = now_ms;
+    self->described = false;
 }
 
 static void watch (live_config_t *self, int64_t now_ms)
@@ -222,11 +288,54 @@ int64_t live_config_silent_ms (const live_config_t *self)
     return self->silence.silent ? self->silence.quiet_ms : 0;
 }
 
+void live_config_describe (live_config_t *self, config_role_t role, uint32_t shards_owned,
+                           uint32_t shard_count)
+{
+    self->described |= self->role != role || self->shards_owned != shards_owned ||
+                       self->shard_count != shard_count;
+    self->role = role;
+    self->shards_owned = shards_owned;
+    self->shard_count = shard_count;
+}
+
+void live_config_wrote (live_config_t *self, const live_scenario_t *scenario)
+{
+    if (scenario->index >= self->wrote_count) {
+        uint32_t count = self->wrote_count ? self->wrote_count : 64;
+        while (count <= scenario->index)
+            count *= 2;
+        self->wrote = memory_resize (self->wrote, count * sizeof *self->wrote);
+        memset (self->wrote + self->wrote_count, 0,
+                (count - self->wrote_count) * sizeof *self->wrote);
+        self->wrote_count = count;
+    }
+    wrote_t *wrote = &self->wrote[scenario->index];
+    self->untold += !wrote->written.number || wrote->told;
+    *wrote = (wrote_t){.written = {scenario->hash, scenario->era, scenario->number}};
+}
+
+void live_config_take_questions (live_config_t *self, live_config_question_t *on_question,
+                                 void *arg)
+{
+    self->on_question = on_question;
+    self->question_arg = arg;
+    zmq_setsockopt (self->subscriber, ZMQ_SUBSCRIBE, CONFIG_TOPIC_QUESTIONS, 1);
+}
+
+bool live_config_answer (live_config_t *self, const config_answer_t *answer,
+                         const buffer_t *rankings)
+{
+    config_request_t told = request_of (self, CONFIG_WIRE_ANSWER);
+    told.answer = *answer;
+    return request (self, &told, rankings);
+}
+
+/*  ---- the loop's ---- */
+
 uint32_t live_config_step (live_config_t *self, int64_t now_ms)
 {
     uint32_t changed = 0;
-    if (config_sequence_ask (&self->sequence, now_ms))
-        request (self, CONFIG_WIRE_WANTED);
+    ask_snapshot (self, now_ms);
     for (int i = 0; i < STEP_MESSAGES_MAX; i++) {
         zmq_msg_t message;
         zmq_msg_init (&message);
@@ -237,8 +346,7 @@ uint32_t live_config_step (live_config_t *self, int64_t now_ms)
         if (size < 0)
             break;
     }
-    if (config_sequence_ask (&self->sequence, now_ms))
-        request (self, CONFIG_WIRE_WANTED);
+    ask_snapshot (self, now_ms);
     tell_applied (self, now_ms);
     watch (self, now_ms);
     return changed;
@@ -246,7 +354,10 @@ uint32_t live_config_step (live_config_t *self, int64_t now_ms)
 
 bool live_config_want (live_config_t *self, span_t tenant, span_t scenario)
 {
-    return request_for (self, CONFIG_WIRE_SCENARIO, tenant, scenario);
+    config_request_t wanted = request_of (self, CONFIG_WIRE_SCENARIO);
+    wanted.tenant = tenant;
+    wanted.scenario = scenario;
+    return request (self, &wanted, NULL);
 }
 
 bool live_config_ready (const live_config_t *self)

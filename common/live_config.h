@@ -2,15 +2,16 @@
  *  with its parsed config, and tells of each change. Belongs to the thread of the loop that runs
  *  by it.
  *
- *  In: configd's snapshots, updates and beacons. Out: "snapshot wanted", "applied",
- *  "scenario" (config_wire.h). Does not decide what a config means, and applies nothing before the
- * first whole snapshot.
+ *  In: configd's snapshots, updates, beacons and (where wanted) questions. Out: "snapshot wanted",
+ *  "applied", "scenario", "answer" (config_wire.h). Does not decide what a config means, and
+ *  applies nothing before the first whole snapshot.
  */
 #ifndef HOTPATH_LIVE_CONFIG_H
 #define HOTPATH_LIVE_CONFIG_H
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "common/config_wire.h"
 #include "common/live_scenario.h"
 #include "common/span.h"
 
@@ -38,6 +39,24 @@ uint32_t live_config_step (live_config_t *self, int64_t now_ms);
  *  bytes each, no NUL). Never waits; false if it could not be handed over now. How often is the
  *  caller's; the answer, if there is one, is a change. */
 bool live_config_want (live_config_t *self, span_t tenant, span_t scenario);
+
+/*  What kind of process this is and how many shards it has: told to configd with the next report,
+ *  and at once where that has changed. */
+void live_config_describe (live_config_t *self, config_role_t role, uint32_t shards_owned,
+                           uint32_t shard_count);
+/*  The sinks have written the first result of the scenario's present revision, of all shards here
+ *  (or there was none to write): told to configd, also to one that starts later. */
+void live_config_wrote (live_config_t *self, const live_scenario_t *scenario);
+
+/*  Questions of configd: what would this config rank? Called within live_config_step; spans hold
+ *  for the call. Without a handler none come. */
+typedef void (live_config_question_t) (void *arg, const config_question_t *question);
+void live_config_take_questions (live_config_t *self, live_config_question_t *on_question,
+                                 void *arg);
+/*  One shard's answer: `rankings` are the two of config_wire_write_ranking with their items. False
+ *  if it could not be handed over now. */
+bool live_config_answer (live_config_t *self, const config_answer_t *answer,
+                         const buffer_t *rankings);
 
 /*  Has a first whole snapshot been applied? Stays true. */
 bool live_config_ready (const live_config_t *self);

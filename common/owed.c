@@ -11,6 +11,12 @@
 
 enum { SINKS_MAX = 64, BODY_BYTES_MAX = 1 << 26 };
 
+typedef struct {
+    uint64_t id;
+    uint32_t pending;
+    UT_hash_handle hh;
+} watch_t;
+
 /*  There may be one for each user: kept small. */
 typedef struct entry {
     uint8_t key[OWED_KEY_BYTES_MAX];
@@ -24,6 +30,8 @@ typedef struct entry {
     bool changed; /* in the list of what the next commit writes */
     bool stored;  /* a commit holds a record of it */
     bool settled; /* no longer owed */
+    watch_t *watch;         /* that waits for it; or NULL */
+    uint64_t watch_version; /* … as it was then, or later */
     struct entry *prev, *next;                 /* the queue */
     struct entry *changed_prev, *changed_next; /* what changed */
     UT_hash_handle hh;
@@ -53,6 +61,8 @@ typedef struct {
 struct owed {
     entry_t *entries;
     entry_t *changed;
+    watch_t *watches;
+    watch_t *watching; /* what is put belongs to it; or NULL */
     change_set_t removals;
     uint32_t sink_count;
     uint64_t version;
@@ -100,6 +110,7 @@ void owed_destroy (owed_t **self_p)
     if (!self)
         return;
     entry_t *entry, *next;
+    watch_t *watch, *next_watch;
     for (uint32_t i = 0; i < self->sink_count; i++) {
         while (self->pipes[i].count)
             pop_flight (&self->pipes[i]);
@@ -109,6 +120,10 @@ void owed_destroy (owed_t **self_p)
         HASH_DEL (self->entries, entry);
         entry->settled = true;
         release (entry);
+    }
+    HASH_ITER (hh, self->watches, watch, next_watch) {
+        HASH_DEL (self->watches, watch);
+        free (watch);
     }
     change_set_free (&self->removals);
     free (self);
@@ -157,8 +172,77 @@ static size_t record_key (const entry_t *entry, uint8_t *key)
     return entry->key_size + 1;
 }
 
+/*  ---- watching ---- */
+
+static void drop_if_done (owed_t *self, watch_t *watch)
+{
+    if (watch->pending || watch == self->watching)
+        return;
+    HASH_DEL (self->watches, watch);
+    free (watch);
+}
+
+static void unwatch (owed_t *self, entry_t *entry)
+{
+    watch_t *watch = entry->watch;
+    if (!watch)
+        return;
+    entry->watch = NULL;
+    watch->pending--;
+    drop_if_done (self, watch);
+}
+
+static void set_watch (owed_t *self, entry_t *entry, watch_t *watch)
+{
+    if (entry->watch != watch) {
+        unwatch (self, entry);
+        entry->watch = watch;
+        watch->pending++;
+    }
+    entry->watch_version = entry->version;
+}
+
+void owed_watch (owed_t *self, uint64_t id)
+{
+    owed_watch_end (self);
+    HASH_FIND (hh, self->watches, &id, sizeof id, self->watching);
+    if (self->watching)
+        return;
+    self->watching = memory_new (sizeof *self->watching);
+    self->watching->id = id;
+    HASH_ADD (hh, self->watches, id, sizeof id, self->watching);
+}
+
+void owed_watch_end (owed_t *self)
+{
+    watch_t *watch = self->watching;
+    self->watching = NULL;
+    if (watch)
+        drop_if_done (self, watch);
+}
+
+void owed_watch_present (owed_t *self, uint64_t id)
+{
+    owed_watch (self, id);
+    entry_t *entry, *next;
+    HASH_ITER (hh, self->entries, entry, next) {
+        set_watch (self, entry, self->watching);
+    }
+    owed_watch_end (self);
+}
+
+uint32_t owed_watched (const owed_t *self, uint64_t id)
+{
+    watch_t *watch = NULL;
+    HASH_FIND (hh, self->watches, &id, sizeof id, watch);
+    return watch ? watch->pending : 0;
+}
+
+/*  ---- what is owed ---- */
+
 static void settle (owed_t *self, entry_t *entry)
 {
+    unwatch (self, entry);
     dequeue (self, entry);
     unmark_changed (self, entry);
     if (entry->stored) {
@@ -196,6 +280,8 @@ void owed_put (owed_t *self, const void *key, size_t key_size, uint64_t route, c
     free (entry->body);
     entry->body = body ? (uint8_t *) memory_copy_string (body, body_size) : NULL;
     entry->body_size = (uint32_t) body_size;
+    if (self->watching)
+        set_watch (self, entry, self->watching);
     enqueue (self, entry);
     mark_changed (self, entry);
 }
@@ -320,6 +406,8 @@ void owed_acknowledged (owed_t *self, uint32_t sink, uint64_t executed)
         const flight_t *flight = flight_at (pipe, 0);
         entry_t *entry = flight->entry;
         bool last = flight->chunk + 1 == flight->chunk_count;
+        if (last && !entry->settled && flight->version >= entry->watch_version)
+            unwatch (self, entry);
         if (last && !entry->settled && entry->version == flight->version)
             settle (self, entry);
         pop_flight (pipe);

@@ -43,6 +43,19 @@ size_t owed_count (const owed_t *self);
 void owed_each_with_body (const owed_t *self,
                           void (*visit) (void *arg, const void *key, size_t key_size), void *arg);
 
+/*  ---- watching: has Redis what was owed because of something? ---- */
+
+/*  From now until owed_watch_end each result that is put belongs to the watch `id` (of a scenario, or
+ *  OWED_WATCH_FRESH). A result leaves its watch when the sink has acknowledged it as it was then or
+ *  later, or when it is no longer owed; one that is put under another watch changes over. */
+enum { OWED_WATCH_FRESH = 0 };
+void owed_watch (owed_t *self, uint64_t id);
+void owed_watch_end (owed_t *self);
+/*  All that is owed now belongs to the watch. */
+void owed_watch_present (owed_t *self, uint64_t id);
+/*  Results that the watch still waits for. */
+uint32_t owed_watched (const owed_t *self, uint64_t id);
+
 /*  ---- the worker's side: the pipe to each sink ---- */
 
 /*  A result that waits; borrowed until the next call on self. body.bytes NULL: to be rendered. */

@@ -8,7 +8,8 @@
 #include "common/event.h"
 
 enum {
-    HEADER_FIELDS = 9,
+    HEADER_FIELDS = 10,
+    HEADER_FIELDS_BEFORE = 9, /* without since_ms: owed by an earlier version */
     RANKING_FIELDS = 3,
     ITEM_FIELDS = 2,
     ITEM_STATS_FIELDS = 6,
@@ -37,6 +38,7 @@ void results_write_header (buffer_t *body, const result_header_t *header)
     pack_int (body, header->window_end_ms);
     pack_bool (body, header->exact);
     pack_int (body, header->ttl_ms);
+    pack_int (body, header->since_ms);
 }
 
 void results_write_ranking (buffer_t *body, const result_ranking_t *ranking)
@@ -125,7 +127,8 @@ static uint32_t read_actions (cursor_t *cursor, result_action_t *actions, uint32
 void results_read_header (cursor_t *cursor, result_header_t *header)
 {
     *header = (result_header_t){0};
-    read_fields (cursor, HEADER_FIELDS);
+    size_t fields = cursor_array (cursor, HEADER_FIELDS);
+    require (cursor, fields >= HEADER_FIELDS_BEFORE);
     header->kind = (result_kind_t)cursor_uint_max (cursor, RESULT_PROFILE);
     header->tenant = read_name (cursor, EVENT_ID_BYTES_MAX);
     header->scenario = read_name (cursor, EVENT_ID_BYTES_MAX);
@@ -135,6 +138,7 @@ void results_read_header (cursor_t *cursor, result_header_t *header)
     header->window_end_ms = cursor_int (cursor);
     header->exact = cursor_bool (cursor);
     header->ttl_ms = cursor_int (cursor);
+    header->since_ms = fields == HEADER_FIELDS ? cursor_int (cursor) : EVENT_TIME_NONE;
     require (cursor, header->kind >= RESULT_RANKING);
     require (cursor, header->window_start_ms <= header->window_end_ms && header->ttl_ms > 0);
 }

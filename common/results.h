@@ -36,6 +36,7 @@ typedef struct {
     int64_t window_start_ms, window_end_ms; /* profile: 0, and u (time of the newest event) */
     bool exact;                             /* windows: every event of the window was counted */
     int64_t ttl_ms;
+    int64_t since_ms; /* event time from which on the revision has run (revision_since.h) */
 } result_header_t;
 
 typedef struct {

@@ -128,6 +128,12 @@ typedef struct {
     int (*render) (void *shard, const uint8_t *key, size_t key_size, const stage_time_t *time,
                    buffer_t *body);
 
+    /*  What the newest complete window of a scenario would be by `config` (its own or another one):
+     *  appends a ranking of at most `limit` items as config_wire_write_ranking has it. Changes
+     *  nothing. NULL: this stage has no rankings. */
+    void (*preview) (void *shard, const live_scenario_t *scenario, const scenario_config_t *config,
+                     uint32_t limit, const stage_time_t *time, buffer_t *ranking);
+
     /*  Appends every record that changed since the last call. */
     void (*collect) (void *shard, change_set_t *changes);
 

@@ -59,20 +59,6 @@ const setting_t worker_settings_table[] = {
 
 /*  ---- config ---- */
 
-static void on_config (void *arg, const live_scenario_t *scenario)
-{
-    worker_t *self = arg;
-    int64_t now_ms = clock_ms ();
-    for (uint32_t i = 0; i < self->layout.shard_count; i++) {
-        shard_t *shard = self->shards[i];
-        if (!shard)
-            continue;
-        stage_time_t time = shard_time (shard, now_ms);
-        shard->stage->configure (shard->state, scenario, &time);
-        shard->changed = true;
-    }
-}
-
 static const live_scenario_t *find_scenario (void *arg, uint64_t hash)
 {
     return live_config_find_hash (((worker_t *) arg)->config, hash);
@@ -138,9 +124,7 @@ worker_t *worker_new (const worker_settings_t *settings, const stage_t *stage, c
         worker_join_stage (self, error, error_size) != 0)
         goto failed;
     worker_connect_sinks (self);
-    self->config = live_config_new (zsys_init (), settings->configd, self->name, self->incarnation,
-                                    on_config, self);
-    if (!self->config || !self->sink_count) {
+    if (worker_config_open (self) != 0 || !self->sink_count) {
         snprintf (error, error_size, "%s is not an endpoint",
                   self->config ? "--sinks" : settings->configd);
         *code = EX_USAGE;
@@ -172,7 +156,7 @@ void worker_destroy (worker_t **self_p)
     }
     free (self->reaches);
     shard_owner_destroy (&self->owner);
-    live_config_destroy (&self->config);
+    worker_config_close (self);
     resolver_destroy (&self->resolver);
     for (uint32_t i = 0; i < self->sink_count; i++) {
         zsock_destroy (&self->sinks[i].socket);
@@ -251,6 +235,7 @@ static void turn (worker_t *self)
     advance_shards (self, now_ms);
     worker_catch_up (self, now_ms);
     worker_send_results (self, now_ms);
+    worker_config_step (self, now_ms);
     worker_take_commits (self, now_ms);
     worker_commit_due (self, now_ms);
     worker_step_ownership (self, now_ms);

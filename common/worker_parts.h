@@ -37,6 +37,7 @@ enum {
     WORKER_DRAIN_STUCK_MS = 5000,      /* … and when all that is left cannot be committed */
     WORKER_PAUSE_MS = 30000,           /* of the longest pause: half of what is looked back on */
     WORKER_COMMITS_MAX = 2,            /* sets of changes on their way to disk */
+    WORKER_SETTLE_MS = 5,              /* between two looks whether Redis has what a change owes */
 };
 
 /*  A rewind that is wanted until a section fits. */
@@ -94,6 +95,16 @@ typedef struct {
     uint64_t incarnation;
     silence_t silence;
 } worker_sender_t;
+/*  Scenarios whose config has changed, and whose first results by it Redis does not have yet; and
+ *  shards that were taken and have not been served yet. */
+typedef struct {
+    uint32_t *list; /* indexes of live scenarios */
+    uint32_t count, capacity;
+    bool *waits; /* by that index: it is in the list */
+    uint32_t waits_count;
+    bool *fresh; /* by shard number */
+    int64_t looked_ms;
+} worker_settling_t;
 
 struct worker {
     const worker_settings_t *settings;
@@ -112,6 +123,7 @@ struct worker {
     uint32_t ingestor_count;
 
     live_config_t *config;
+    worker_settling_t settling;
     action_names_t *actions;
     partition_names_t *partitions;
     watermark_t *watermark;
@@ -177,6 +189,11 @@ uint32_t worker_stuck (const worker_t *self, const char **reason);
 void worker_judge_rebuilt (worker_t *self);
 void worker_catch_up (worker_t *self, int64_t now_ms);
 bool worker_shard_is_behind (const worker_t *self, const shard_t *shard);
+/*  worker_config.c: a config that changes, what of it Redis has, questions about it. */
+int worker_config_open (worker_t *self);
+void worker_config_close (worker_t *self);
+void worker_config_taken (worker_t *self, shard_t *shard);
+void worker_config_step (worker_t *self, int64_t now_ms);
 
 /*  worker_intake.c */
 void worker_take_frames (worker_t *self, int64_t now_ms);

@@ -107,6 +107,7 @@ static int on_taken (void *arg, uint32_t number)
     vector_free (&reach->vector);
     shard->touched = true;
     self->shards[number] = shard;
+    worker_config_taken (self, shard);
     self->announce_now = true;
     worker_revive_partitions (self);
     say_counts (self, "taken", shard);

@@ -6,12 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include "common/json_text.h"
 #include "common/log.h"
 #include "common/memory.h"
 #include "configd/config_publisher.h"
 #include "configd/dir_watch.h"
 #include "configd/mongo_watch.h"
 #include "configd/registry.h"
+#include "configd/revision_note.h"
 #include "configd/revision_store.h"
 #include "configd/source_table.h"
 
@@ -22,6 +24,8 @@ struct config_flow {
     registry_t *registry;
     source_table_t *table;
     config_publisher_t *publisher;
+    config_board_t *board;
+    history_keeper_t *keeper;
     dir_watch_t *folder; /* one of these two */
     mongo_watch_t *mongo;
     int64_t now_ms;
@@ -31,6 +35,7 @@ struct config_flow {
     int64_t looked_ms;  /* at the store's place */
     uint64_t revisions;
     bool complete; /* all documents were read once */
+    bool kept;     /* the keeper was told of all revisions once; from then on of each change */
     bool ready;
     bool refusing; /* at start: the first problem of a folder ends it */
     char refusal[1024];
@@ -38,11 +43,38 @@ struct config_flow {
 
 /*  ---- what the documents mean ---- */
 
-static void on_want (void *arg, span_t tenant, span_t scenario, bool active, span_t json,
-                     bool by_default)
+/*  The number that the note of a document tells of its config; 0 where it tells of another one. */
+static uint64_t noted_number (span_t note_text, span_t stored)
+{
+    revision_note_t note;
+    char hash[DIGEST_HEX_BYTES + 1];
+    bool noted = note_text.bytes && revision_note_parse (note_text, &note);
+    if (!noted)
+        return 0;
+    bool same = json_text_hash (stored.bytes ? stored : span_of ("{}"), hash) &&
+                strcmp (hash, note.hash) == 0;
+    uint64_t number = same ? note.number : 0;
+    revision_note_free (&note);
+    return number;
+}
+
+static void on_want (void *arg, const source_want_t *source)
 {
     config_flow_t *self = arg;
-    registry_want (self->registry, tenant, scenario, active, json, by_default);
+    const registry_want_t want = {.tenant = source->tenant,
+                                  .scenario = source->scenario,
+                                  .active = source->active,
+                                  .json = source->json,
+                                  .by_default = source->by_default,
+                                  .number = noted_number (source->note, source->stored),
+                                  .stored = source->stored,
+                                  .note = source->note};
+    registry_want (self->registry, &want);
+}
+
+static void on_standing (void *arg, const source_standing_t *standing)
+{
+    config_board_stand (((config_flow_t *)arg)->board, standing);
 }
 
 static void on_problem (void *arg, const char *source, const char *tenant, const char *scenario,
@@ -99,8 +131,9 @@ static void settle_earlier (config_flow_t *self)
         if (self->begin_unknown && registry_is_default (self->registry, i) &&
             source_table_begin_default (self->table, entry.tenant, entry.scenario))
             continue;
+        const registry_want_t none = {.tenant = entry.tenant, .scenario = entry.scenario};
         if (!source_table_names (self->table, entry.tenant, entry.scenario))
-            registry_want (self->registry, entry.tenant, entry.scenario, false, (span_t){0}, false);
+            registry_want (self->registry, &none);
     }
 }
 
@@ -115,13 +148,36 @@ static void on_end (void *arg)
 
 /*  ---- what is told ---- */
 
-static void on_revision (void *arg, const config_entry_t *entry)
+static void put_on_board (config_flow_t *self, const config_entry_t *entry)
+{
+    config_board_publish (self->board, entry, revision_store_incarnation (self->store),
+                          config_publisher_sequence (self->publisher), self->now_ms);
+}
+
+static void keep (config_flow_t *self, const registry_change_t *change, bool by_default)
+{
+    const keeper_job_t job = {.tenant = change->entry.tenant,
+                              .scenario = change->entry.scenario,
+                              .number = change->entry.number,
+                              .effective = change->entry.json,
+                              .stored = change->stored,
+                              .note = change->note,
+                              .by_default = by_default};
+    if (self->keeper)
+        history_keeper_put (self->keeper, &job);
+}
+
+static void on_revision (void *arg, const registry_change_t *change)
 {
     config_flow_t *self = arg;
+    const config_entry_t *entry = &change->entry;
     log_info ("revision", F_SPAN ("tenant", entry->tenant), F_SPAN ("scenario", entry->scenario),
               F_INT ("number", entry->number), F_STR ("active", entry->active ? "true" : "false"));
     self->revisions++;
     config_publisher_update (self->publisher, entry);
+    put_on_board (self, entry);
+    if (change->numbered && self->kept)
+        keep (self, change, change->by_default);
 }
 
 static bool on_snapshot (void *arg, uint32_t index, config_entry_t *entry)
@@ -149,6 +205,38 @@ static void on_asked (void *arg, span_t process, span_t tenant, span_t scenario)
                  F_SPAN ("scenario", scenario), F_STR ("reason", reason));
 }
 
+static void on_applied (void *arg, config_request_t *report, int64_t now_ms)
+{
+    config_board_report (((config_flow_t *)arg)->board, report, now_ms);
+}
+
+static void on_answer (void *arg, const config_request_t *request, span_t frame)
+{
+    config_board_answer (((config_flow_t *)arg)->board, frame, &request->answer);
+}
+
+/*  From now on the config is told: all that the registry has. */
+static void start (config_flow_t *self)
+{
+    registry_change_t change;
+    for (uint32_t i = 0; registry_change_at (self->registry, i, &change); i++)
+        if (change.entry.tenant.size)
+            put_on_board (self, &change.entry);
+    config_publisher_start (self->publisher);
+    self->ready = true;
+}
+
+/*  Tells the keeper of every revision once: what it does not know yet is what came while there was
+ *  no configd, or was not stored before one died. */
+static void keep_all (config_flow_t *self)
+{
+    registry_change_t change;
+    for (uint32_t i = 0; registry_change_at (self->registry, i, &change); i++)
+        if (change.entry.tenant.size)
+            keep (self, &change, change.by_default);
+    self->kept = true;
+}
+
 static void flush (config_flow_t *self)
 {
     if (!self->complete || self->now_ms < self->flush_ms)
@@ -157,14 +245,49 @@ static void flush (config_flow_t *self)
         self->flush_ms = self->now_ms + FLUSH_AGAIN_MS;
         return;
     }
-    if (self->ready)
+    if (self->kept)
         return;
     uint32_t documents, invalid;
     source_table_count (self->table, &documents, &invalid);
     log_info ("config is complete", F_INT ("documents", documents), F_INT ("invalid", invalid),
               F_INT ("scenarios", registry_count (self->registry)));
-    config_publisher_start (self->publisher);
-    self->ready = true;
+    if (!self->ready)
+        start (self);
+    keep_all (self);
+}
+
+/*  Where MongoDB does not answer at the start, what was stored holds. */
+static void start_from_store (config_flow_t *self)
+{
+    if (self->ready || self->complete || !self->mongo || !mongo_watch_has_failed (self->mongo) ||
+        !registry_count (self->registry))
+        return;
+    log_warning ("MongoDB does not answer: the last good configs run on, as they were stored",
+                 F_INT ("scenarios", registry_count (self->registry)));
+    start (self);
+}
+
+/*  What the keeper found out: a config has a greater number in the history. */
+static void take_numbers (config_flow_t *self)
+{
+    keeper_result_t result;
+    while (self->keeper && history_keeper_take (self->keeper, &result)) {
+        registry_renumber (self->registry, span_of (result.tenant), span_of (result.scenario),
+                           span_of (result.effective), result.number);
+        free (result.tenant);
+        free (result.scenario);
+        free (result.effective);
+    }
+}
+
+static void ask_questions (config_flow_t *self)
+{
+    buffer_t frame = {0};
+    while (config_board_ask (self->board, &frame)) {
+        config_publisher_send (self->publisher, &frame);
+        buffer_clear (&frame);
+    }
+    buffer_free (&frame);
 }
 
 /*  ---- life ---- */
@@ -212,13 +335,18 @@ static int open_all (config_flow_t *self, const config_flow_options_t *options, 
     if (!self->store)
         return code;
     self->registry = registry_new (self->store);
-    self->publisher =
-        config_publisher_new (options->publish, revision_store_incarnation (self->store),
-                              on_snapshot, on_asked, self, error, error_size);
+    const config_publisher_events_t events = {.arg = self,
+                                              .snapshot = on_snapshot,
+                                              .asked = on_asked,
+                                              .applied = on_applied,
+                                              .answer = on_answer};
+    self->publisher = config_publisher_new (
+        options->publish, revision_store_incarnation (self->store), &events, error, error_size);
     if (!self->publisher)
         return EX_UNAVAILABLE;
-    const source_listener_t listener = {.arg = self, .want = on_want, .problem = on_problem};
-    self->table = source_table_new (&listener, options->tenant, options->scenario);
+    const source_listener_t listener = {
+        .arg = self, .want = on_want, .problem = on_problem, .standing = on_standing};
+    self->table = source_table_new (&listener, options->scope);
     return options->scenarios_dir ? open_folder (self, options->scenarios_dir, error, error_size)
                                   : open_mongo (self, options, error, error_size);
 }
@@ -229,6 +357,7 @@ config_flow_t *config_flow_new (const config_flow_options_t *options, int64_t no
     config_flow_t *self = memory_new (sizeof *self);
     self->now_ms = now_ms;
     self->begin_unknown = options->begin_unknown;
+    self->board = options->board;
     *code = open_all (self, options, wall_ms, error, error_size);
     if (*code)
         config_flow_destroy (&self);
@@ -250,10 +379,28 @@ void config_flow_destroy (config_flow_t **self_p)
     *self_p = NULL;
 }
 
+void config_flow_keep (config_flow_t *self, history_keeper_t *keeper)
+{
+    self->keeper = keeper;
+}
+
 void config_flow_wait (config_flow_t *self, long timeout_ms)
 {
-    int fd = self->mongo ? mongo_watch_fd (self->mongo) : dir_watch_fd (self->folder);
-    config_publisher_wait (self->publisher, fd, timeout_ms);
+    const int fds[] = {self->mongo ? mongo_watch_fd (self->mongo) : dir_watch_fd (self->folder),
+                       config_board_fd (self->board)};
+    config_publisher_wait (self->publisher, fds, 2, timeout_ms);
+}
+
+/*  Says once that every process heard of lately runs the newest config. */
+static void tell_applied (config_flow_t *self)
+{
+    config_applied_t applied;
+    int64_t took_ms;
+    if (!config_board_step (self->board, self->now_ms, &took_ms))
+        return;
+    config_board_count (self->board, self->now_ms, &applied);
+    log_info ("config applied by all", F_INT ("sequence", applied.sequence),
+              F_INT ("processes", applied.processes), F_INT ("ms", took_ms));
 }
 
 void config_flow_step (config_flow_t *self, int64_t now_ms, int64_t wall_ms)
@@ -264,9 +411,14 @@ void config_flow_step (config_flow_t *self, int64_t now_ms, int64_t wall_ms)
     else
         dir_watch_step (self->folder, now_ms);
     source_table_step (self->table, now_ms);
+    take_numbers (self);
     flush (self);
+    start_from_store (self);
+    ask_questions (self);
     config_publisher_step (self->publisher, now_ms, wall_ms);
     flush (self); /* what was asked for: the partitions of those who ask stand still */
+    tell_applied (self);
+    config_board_tell (self->board, self->ready, self->mongo && mongo_watch_is_away (self->mongo));
 }
 
 bool config_flow_ready (const config_flow_t *self)
@@ -287,11 +439,14 @@ void config_flow_view (const config_flow_t *self, int64_t now_ms, config_view_t 
     *view = (config_view_t){.ready = self->ready,
                             .is_mongo = self->mongo != NULL,
                             .is_away = self->mongo && mongo_watch_is_away (self->mongo),
+                            .is_stored = self->ready && !self->complete,
                             .scenarios = registry_count (self->registry),
                             .revisions = self->revisions,
                             .trouble = revision_store_trouble (self->store)};
     source_table_count (self->table, &view->documents, &view->invalid);
-    config_publisher_applied (self->publisher, now_ms, &view->applied);
+    config_board_count (self->board, now_ms, &view->applied);
+    if (self->keeper)
+        view->keeper = history_keeper_view (self->keeper);
 }
 
 void config_flow_reload (config_flow_t *self)

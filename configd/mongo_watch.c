@@ -13,7 +13,9 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/memory.h"
+#include "common/scenario_outline.h"
 #include "configd/mongo_document.h"
+#include "configd/mongo_link.h"
 
 enum {
     DOCUMENTS_MAX = 65536,
@@ -40,7 +42,7 @@ struct mongo_watch {
     pthread_t thread;
     bool running;
     atomic_bool stop;
-    atomic_bool away; /* set by the thread */
+    atomic_bool away, failed; /* set by the thread */
     int pipe[2]; /* read by mongo_watch_step, written by the thread */
     /* of the thread: */
     mongoc_client_t *client;
@@ -124,14 +126,18 @@ static void add (reading_t *reading, told_t *told)
     }
 }
 
+static bson_t *reading_options (void)
+{
+    return BCON_NEW ("projection", "{", "tenant_id", BCON_INT32 (1), "scenario_id", BCON_INT32 (1),
+                     "status", BCON_INT32 (1), "config.realtime_compute", BCON_INT32 (1),
+                     SCENARIO_NOTE_KEY, BCON_INT32 (1), "}");
+}
+
 /*  Reads all documents, then hands them over if they are not those handed over last. -1: not read.
  */
 static int read_all (mongo_watch_t *self)
 {
-    bson_t *filter = bson_new ();
-    bson_t *options =
-        BCON_NEW ("projection", "{", "tenant_id", BCON_INT32 (1), "scenario_id", BCON_INT32 (1),
-                  "status", BCON_INT32 (1), "config.realtime_compute", BCON_INT32 (1), "}");
+    bson_t *filter = bson_new (), *options = reading_options ();
     mongoc_cursor_t *cursor =
         mongoc_collection_find_with_opts (self->collection, filter, options, NULL);
     reading_t reading = {.hash = 1};
@@ -146,9 +152,11 @@ static int read_all (mongo_watch_t *self)
     add (&reading, told_new (TOLD_END));
     int result = 0;
     bool failed = mongoc_cursor_error (cursor, &error);
-    if (failed)
+    if (failed) {
         warn ("cannot read the scenarios: trying again", &error);
-    else if (reading.count > DOCUMENTS_MAX + 1) {
+        atomic_store (&self->failed, true);
+    }
+    if (!failed && reading.count > DOCUMENTS_MAX + 1) {
         log_error ("too many scenarios: all stay as they are", F_INT ("most", DOCUMENTS_MAX));
         failed = true;
     }
@@ -168,37 +176,28 @@ static int read_all (mongo_watch_t *self)
     return failed ? -1 : result;
 }
 
-/*  Hands over one event of the stream. 1: everything is to be read again. */
-static int take_event (mongo_watch_t *self, const bson_t *event)
+/*  Reads the document that an event names, as it is now, and hands it over, or that it is gone.
+ *  What the event itself says of it may be older than what was read and handed over since: a batch
+ *  of events waits here while everything is read again. 0, or 1: everything is to be read again. */
+static int read_one (mongo_watch_t *self, const bson_t *key)
 {
-    bson_iter_t iter, inner;
-    const char *type = "";
-    if (bson_iter_init_find (&iter, event, "operationType") && BSON_ITER_HOLDS_UTF8 (&iter))
-        type = bson_iter_utf8 (&iter, NULL);
-    bool removal = strcmp (type, "delete") == 0;
-    bool change = strcmp (type, "insert") == 0 || strcmp (type, "update") == 0 ||
-                  strcmp (type, "replace") == 0;
-    if (!removal && !change) {
-        log_info ("change stream: the scenarios are read again", F_STR ("operation", type));
-        return 1;
-    }
-    const char *field = removal ? "documentKey" : "fullDocument";
-    const uint8_t *bytes;
-    uint32_t size;
-    bson_t document;
-    if (!bson_iter_init (&iter, event) || !bson_iter_find_descendant (&iter, field, &inner))
-        return removal;
-    if (!BSON_ITER_HOLDS_DOCUMENT (&inner)) /* removed since: its own event follows */
-        return 0;
-    bson_iter_document (&inner, &size, &bytes);
-    if (!bson_init_static (&document, bytes, size))
-        return 1;
+    bson_error_t error;
+    const bson_t *document;
+    bson_t *options = reading_options ();
+    mongoc_cursor_t *cursor =
+        mongoc_collection_find_with_opts (self->collection, key, options, NULL);
     told_t *told = NULL;
-    if (removal) {
+    if (mongoc_cursor_next (cursor, &document))
+        told = told_of (document);
+    bool failed = mongoc_cursor_error (cursor, &error);
+    if (failed)
+        warn ("cannot read a scenario: all are read again", &error);
+    else if (!told) {
         told = told_new (TOLD_REMOVED);
-        told->name = mongo_document_name (&document);
-    } else
-        told = told_of (&document);
+        told->name = mongo_document_name (key);
+    }
+    mongoc_cursor_destroy (cursor);
+    bson_destroy (options);
     if (!told || !told->name) {
         if (told)
             free_told (told);
@@ -209,16 +208,37 @@ static int take_event (mongo_watch_t *self, const bson_t *event)
     return 0;
 }
 
+/*  Takes one event of the stream. 1: everything is to be read again. */
+static int take_event (mongo_watch_t *self, const bson_t *event)
+{
+    bson_iter_t iter;
+    const char *type = "";
+    static const char *const changes[] = {"insert", "update", "replace", "delete"};
+    if (bson_iter_init_find (&iter, event, "operationType") && BSON_ITER_HOLDS_UTF8 (&iter))
+        type = bson_iter_utf8 (&iter, NULL);
+    size_t i = 0;
+    while (i < 4 && strcmp (type, changes[i]) != 0)
+        i++;
+    if (i == 4) {
+        log_info ("change stream: the scenarios are read again", F_STR ("operation", type));
+        return 1;
+    }
+    const uint8_t *bytes;
+    uint32_t size;
+    bson_t key;
+    if (!bson_iter_init_find (&iter, event, "documentKey") || !BSON_ITER_HOLDS_DOCUMENT (&iter))
+        return 1;
+    bson_iter_document (&iter, &size, &bytes);
+    return bson_init_static (&key, bytes, size) ? read_one (self, &key) : 1;
+}
+
+/*  Of an event only what happened to which document is asked for. */
 static mongoc_change_stream_t *open_stream (mongo_watch_t *self)
 {
-    bson_t *pipeline =
-        BCON_NEW ("pipeline", "[", "{", "$project", "{", "operationType", BCON_INT32 (1),
-                  "documentKey", BCON_INT32 (1), "ns", BCON_INT32 (1), "fullDocument._id",
-                  BCON_INT32 (1), "fullDocument.tenant_id", BCON_INT32 (1),
-                  "fullDocument.scenario_id", BCON_INT32 (1), "fullDocument.status", BCON_INT32 (1),
-                  "fullDocument.config.realtime_compute", BCON_INT32 (1), "}", "}", "]");
-    bson_t *options = BCON_NEW ("fullDocument", BCON_UTF8 ("updateLookup"), "maxAwaitTimeMS",
-                                BCON_INT64 (AWAIT_MS));
+    bson_t *pipeline = BCON_NEW ("pipeline", "[", "{", "$project", "{", "operationType",
+                                 BCON_INT32 (1), "documentKey", BCON_INT32 (1), "ns",
+                                 BCON_INT32 (1), "}", "}", "]");
+    bson_t *options = BCON_NEW ("maxAwaitTimeMS", BCON_INT64 (AWAIT_MS));
     mongoc_change_stream_t *stream = mongoc_collection_watch (self->collection, pipeline, options);
     bson_destroy (pipeline);
     bson_destroy (options);
@@ -279,6 +299,7 @@ static int has_streams (mongo_watch_t *self)
     int result = 0;
     if (!mongoc_client_command_simple (self->client, "admin", command, NULL, &reply, &error)) {
         warn ("MongoDB cannot be reached: trying again", &error);
+        atomic_store (&self->failed, true);
         result = -1;
     } else {
         bool set = bson_iter_init_find (&iter, &reply, "setName");
@@ -330,20 +351,9 @@ static void *run (void *arg)
 static mongoc_client_t *new_client (const char *url, char *error, size_t error_size)
 {
     bson_error_t failure;
-    mongoc_uri_t *uri = mongoc_uri_new_with_error (url, &failure);
-    if (!uri) {
-        snprintf (error, error_size, "the MongoDB URL is not valid: %s", failure.message);
+    mongoc_uri_t *uri = mongo_link_uri (url, error, error_size);
+    if (!uri)
         return NULL;
-    }
-    const struct {
-        const char *name;
-        int32_t value;
-    } limits[] = {{MONGOC_URI_SERVERSELECTIONTIMEOUTMS, 3000},
-                  {MONGOC_URI_CONNECTTIMEOUTMS, 3000},
-                  {MONGOC_URI_SOCKETTIMEOUTMS, 5000}};
-    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
-        if (!mongoc_uri_has_option (uri, limits[i].name))
-            mongoc_uri_set_option_as_int32 (uri, limits[i].name, limits[i].value);
     mongoc_client_t *client = mongoc_client_new_from_uri_with_error (uri, &failure);
     if (client)
         mongoc_client_set_appname (client, "hotpath-configd");
@@ -358,8 +368,7 @@ mongo_watch_t *mongo_watch_new (const char *url, const char *database, const cha
                                 size_t error_size)
 {
     mongo_watch_t *self = memory_new (sizeof *self);
-    mongoc_init ();
-    mongoc_log_set_handler (NULL, NULL); /* its errors come back to us, and are logged here */
+    mongo_link_begin ();
     self->listener = *listener;
     self->poll_ms = poll_ms;
     self->pause_ms = PAUSE_FIRST_MS;
@@ -369,6 +378,10 @@ mongo_watch_t *mongo_watch_new (const char *url, const char *database, const cha
     if (!self->client)
         goto failed;
     self->collection = mongoc_client_get_collection (self->client, database, collection);
+    /* A secondary may be behind: what was published would go back. */
+    mongoc_read_prefs_t *primary = mongoc_read_prefs_new (MONGOC_READ_PRIMARY);
+    mongoc_collection_set_read_prefs (self->collection, primary);
+    mongoc_read_prefs_destroy (primary);
     if (pipe2 (self->pipe, O_CLOEXEC) != 0 || fcntl (self->pipe[0], F_SETFL, O_NONBLOCK) != 0) {
         snprintf (error, error_size, "cannot make a pipe: %s", strerror (errno));
         goto failed;
@@ -413,7 +426,7 @@ void mongo_watch_destroy (mongo_watch_t **self_p)
         close (self->pipe[1]);
     mongoc_collection_destroy (self->collection);
     mongoc_client_destroy (self->client);
-    mongoc_cleanup ();
+    mongo_link_end ();
     free (self);
     *self_p = NULL;
 }
@@ -421,6 +434,11 @@ void mongo_watch_destroy (mongo_watch_t **self_p)
 bool mongo_watch_is_away (const mongo_watch_t *self)
 {
     return atomic_load (&self->away);
+}
+
+bool mongo_watch_has_failed (const mongo_watch_t *self)
+{
+    return atomic_load (&self->failed);
 }
 
 int mongo_watch_fd (const mongo_watch_t *self)

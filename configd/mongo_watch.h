@@ -1,12 +1,11 @@
 /*  mongo_watch: the documents of one MongoDB collection, followed by a change stream where the
- *  server has one, by polling elsewhere. The only file that knows libmongoc (BSON apart:
- *  mongo_document). A thread of its own reads, and hands over through a pipe; callbacks come in
- *  the thread that calls mongo_watch_step.
+ *  server has one, by polling elsewhere. A thread of its own reads, and hands over through a
+ *  pipe; callbacks come in the thread that calls mongo_watch_step.
  *
  *  Whatever goes wrong (network, a lost resume token, an invalidate, a dropped or renamed
  *  collection) ends in a full read with a growing pause, never in an end. Reads tenant_id,
- *  scenario_id, status and config.realtime_compute, nothing else; never writes. Judges no
- *  document.
+ *  scenario_id, status, config.realtime_compute and the note of the last change (revision_note),
+ *  nothing else; never writes (mongo_store does). Judges no document.
  */
 #ifndef HOTPATH_MONGO_WATCH_H
 #define HOTPATH_MONGO_WATCH_H
@@ -39,6 +38,8 @@ void mongo_watch_destroy (mongo_watch_t **self_p);
 int mongo_watch_fd (const mongo_watch_t *self);
 /*  Did the server not answer when it was last asked (or not yet)? */
 bool mongo_watch_is_away (const mongo_watch_t *self);
+/*  Did it not answer, even once, in this life? */
+bool mongo_watch_has_failed (const mongo_watch_t *self);
 /*  Calls back for what was handed over. */
 void mongo_watch_step (mongo_watch_t *self);
 

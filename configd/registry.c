@@ -15,6 +15,8 @@ typedef struct {
     bool active, active_wanted;
     char *json, *json_wanted; /* json_wanted NULL: as json */
     bool by_default, by_default_wanted;
+    uint64_t number_wanted;   /* at least this */
+    char *stored, *note;      /* of what is wanted; or NULL */
     bool dirty;
     UT_hash_handle hh;
 } entry_t;
@@ -100,6 +102,8 @@ void registry_destroy (registry_t **self_p)
         free (entry->scenario);
         free (entry->json);
         free (entry->json_wanted);
+        free (entry->stored);
+        free (entry->note);
         free (entry);
     }
     free (self->entries);
@@ -107,29 +111,59 @@ void registry_destroy (registry_t **self_p)
     *self_p = NULL;
 }
 
+/*  The number that what is wanted will have. */
+static uint64_t next_number (const entry_t *entry)
+{
+    uint64_t number = entry->number + (entry->json_wanted ? 1 : 0);
+    return number < entry->number_wanted ? entry->number_wanted : number;
+}
+
 /*  Is what is wanted another thing to whoever follows? */
 static bool shows (const entry_t *entry)
 {
-    return entry->json_wanted || entry->active != entry->active_wanted;
+    return entry->active != entry->active_wanted || next_number (entry) != entry->number;
 }
 
-void registry_want (registry_t *self, span_t tenant, span_t scenario, bool active, span_t json,
-                    bool by_default)
+static void replace_text (char **text, span_t with)
 {
-    entry_t *entry = find_or_add (self, tenant, scenario);
+    free (*text);
+    *text = with.bytes ? memory_copy_string (with.bytes, with.size) : NULL;
+}
+
+static void mark_dirty (registry_t *self, entry_t *entry)
+{
+    entry->dirty = shows (entry) || entry->by_default != entry->by_default_wanted;
+    self->dirty |= entry->dirty;
+}
+
+void registry_want (registry_t *self, const registry_want_t *want)
+{
+    entry_t *entry = find_or_add (self, want->tenant, want->scenario);
     if (!entry)
         return;
-    if (json.bytes) {
-        free (entry->json_wanted);
-        bool same = entry->json && span_equal (span_of (entry->json), json);
-        entry->json_wanted = same ? NULL : memory_copy_string (json.bytes, json.size);
-        entry->by_default_wanted = by_default;
+    if (want->json.bytes) {
+        bool same = entry->json && span_equal (span_of (entry->json), want->json);
+        replace_text (&entry->json_wanted, same ? (span_t){0} : want->json);
+        replace_text (&entry->stored, want->stored);
+        replace_text (&entry->note, want->note);
+        entry->by_default_wanted = want->by_default;
+        entry->number_wanted = want->number;
     }
     if (!entry->json && !entry->json_wanted)
         return;
-    entry->active_wanted = active;
-    entry->dirty = shows (entry) || entry->by_default != entry->by_default_wanted;
-    self->dirty |= entry->dirty;
+    entry->active_wanted = want->active;
+    mark_dirty (self, entry);
+}
+
+void registry_renumber (registry_t *self, span_t tenant, span_t scenario, span_t json,
+                        uint64_t number)
+{
+    entry_t *entry = look_up (self, key_hash_scenario (tenant, scenario));
+    if (!entry || !is_of (entry, tenant, scenario) || !entry->json || entry->json_wanted ||
+        !span_equal (span_of (entry->json), json) || number <= entry->number)
+        return;
+    entry->number_wanted = number;
+    mark_dirty (self, entry);
 }
 
 static revision_t wanted (const entry_t *entry)
@@ -137,7 +171,7 @@ static revision_t wanted (const entry_t *entry)
     const char *json = entry->json_wanted ? entry->json_wanted : entry->json;
     return (revision_t){.tenant = span_of (entry->tenant),
                         .scenario = span_of (entry->scenario),
-                        .number = entry->number + (entry->json_wanted ? 1 : 0),
+                        .number = next_number (entry),
                         .active = entry->active_wanted,
                         .json = span_of (json),
                         .by_default = entry->by_default_wanted};
@@ -164,7 +198,21 @@ static config_entry_t as_entry (const registry_t *self, const entry_t *entry)
                             .json = span_of (entry->json)};
 }
 
-int registry_flush (registry_t *self, void (*told) (void *arg, const config_entry_t *entry),
+/*  What is wanted is stored: it is what is. */
+static void take_wanted (entry_t *entry)
+{
+    entry->number = next_number (entry);
+    entry->active = entry->active_wanted;
+    entry->by_default = entry->by_default_wanted;
+    if (entry->json_wanted) {
+        free (entry->json);
+        entry->json = entry->json_wanted;
+        entry->json_wanted = NULL;
+    }
+    entry->dirty = false;
+}
+
+int registry_flush (registry_t *self, void (*told) (void *arg, const registry_change_t *change),
                     void *arg)
 {
     if (!self->dirty)
@@ -178,19 +226,15 @@ int registry_flush (registry_t *self, void (*told) (void *arg, const config_entr
         entry_t *entry = self->entries[i];
         if (!entry->dirty)
             continue;
-        bool tells = shows (entry);
-        entry->number = wanted (entry).number;
-        entry->active = entry->active_wanted;
-        entry->by_default = entry->by_default_wanted;
-        if (entry->json_wanted) {
-            free (entry->json);
-            entry->json = entry->json_wanted;
-            entry->json_wanted = NULL;
-        }
-        entry->dirty = false;
+        bool tells = shows (entry), numbered = next_number (entry) != entry->number;
+        take_wanted (entry);
         if (!tells)
             continue;
-        config_entry_t change = as_entry (self, entry);
+        registry_change_t change = {.entry = as_entry (self, entry),
+                                    .numbered = numbered,
+                                    .by_default = entry->by_default,
+                                    .stored = span_of (entry->stored),
+                                    .note = span_of (entry->note)};
         told (arg, &change);
         CRASH_POINT (REVISION_PUBLISHED);
         changes++;
@@ -206,6 +250,17 @@ bool registry_at (const registry_t *self, uint32_t index, config_entry_t *entry)
     *entry = (config_entry_t){0};
     if (self->entries[index]->number) /* else wanted, and not yet durable */
         *entry = as_entry (self, self->entries[index]);
+    return true;
+}
+
+bool registry_change_at (const registry_t *self, uint32_t index, registry_change_t *change)
+{
+    *change = (registry_change_t){0};
+    if (!registry_at (self, index, &change->entry))
+        return false;
+    change->by_default = self->entries[index]->by_default;
+    change->stored = span_of (self->entries[index]->stored);
+    change->note = span_of (self->entries[index]->note);
     return true;
 }
 

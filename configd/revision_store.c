@@ -42,19 +42,13 @@ struct revision_store {
 
 /*  ---- opening ---- */
 
-/*  Waits a moment: a killed predecessor holds it until the kernel has taken it apart. */
 static int open_lock (const char *folder)
 {
     char path[PATH_MAX];
     snprintf (path, sizeof path, "%s/lock", folder);
     int lock = open (path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    int left = LOCK_WAIT_MS / LOCK_AGAIN_MS;
-    while (lock >= 0 && flock (lock, LOCK_EX | LOCK_NB) != 0) {
+    if (lock >= 0 && flock (lock, LOCK_EX | LOCK_NB) != 0) {
         int error = errno;
-        if (error == EWOULDBLOCK && left-- > 0) {
-            usleep (LOCK_AGAIN_MS * 1000);
-            continue;
-        }
         close (lock);
         errno = error;
         return -1;
@@ -169,6 +163,7 @@ revision_store_t *revision_store_open (const char *state, int64_t wall_ms, int *
     }
     self->lock = open_lock (folder);
     if (self->lock < 0) {
+        *code = errno == EWOULDBLOCK ? EX_TEMPFAIL : EX_CANTCREAT;
         snprintf (error, error_size, "cannot lock %s/lock: %s", folder,
                   errno == EWOULDBLOCK ? "another hotpath-configd has it" : strerror (errno));
         goto failed;

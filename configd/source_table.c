@@ -10,6 +10,7 @@
 #include "common/key_hash.h"
 #include "common/memory.h"
 #include "common/scenario_config.h"
+#include "common/scenario_outline.h"
 
 #define NEVER INT64_MAX
 
@@ -19,6 +20,9 @@ typedef struct source {
     char *tenant, *scenario; /* NULL: not known */
     bool valid, active;
     char *json;          /* effective; NULL where not valid */
+    char *status, *stored, *note; /* as the document has them; or NULL */
+    char *path, *reason; /* the first of what is wrong, where not valid */
+    uint32_t errors;
     int64_t leave_ms;    /* when it left, or NEVER */
     uint64_t round;      /* the last full read that it was in */
     struct source *next; /* of the same scenario */
@@ -35,7 +39,7 @@ typedef struct {
 
 struct source_table {
     source_listener_t listener;
-    char *only_tenant, *only_scenario;
+    const scenario_scope_t *scope;
     buffer_t defaults; /* effective config of an empty document */
     source_t *sources;
     owner_t *owners;
@@ -43,13 +47,11 @@ struct source_table {
     uint32_t leaving_count;
 };
 
-source_table_t *source_table_new (const source_listener_t *listener, const char *tenant,
-                                  const char *scenario)
+source_table_t *source_table_new (const source_listener_t *listener, const scenario_scope_t *scope)
 {
     source_table_t *self = memory_new (sizeof *self);
     self->listener = *listener;
-    self->only_tenant = tenant ? memory_copy_string (tenant, strlen (tenant)) : NULL;
-    self->only_scenario = scenario ? memory_copy_string (scenario, strlen (scenario)) : NULL;
+    self->scope = scope;
     config_errors_t *errors = memory_new (sizeof *errors);
     scenario_config_t *config = scenario_config_parse (span_of ("{}"), "", errors);
     CHECK (config);
@@ -59,12 +61,23 @@ source_table_t *source_table_new (const source_listener_t *listener, const char 
     return self;
 }
 
+/*  What the text of it said, but for its ids. */
+static void forget_text (source_t *source)
+{
+    char **texts[] = {&source->json, &source->status, &source->stored,
+                      &source->note, &source->path,   &source->reason};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        free (*texts[i]);
+        *texts[i] = NULL;
+    }
+}
+
 static void free_source (source_t *source)
 {
+    forget_text (source);
     free (source->name);
     free (source->tenant);
     free (source->scenario);
-    free (source->json);
     free (source);
 }
 
@@ -85,8 +98,6 @@ void source_table_destroy (source_table_t **self_p)
         HASH_DEL (self->owners, owner);
         free (owner);
     }
-    free (self->only_tenant);
-    free (self->only_scenario);
     buffer_free (&self->defaults);
     free (self);
     *self_p = NULL;
@@ -137,8 +148,12 @@ static void attach (source_table_t *self, source_t *source)
 
 static void want_default (const source_table_t *self, span_t tenant, span_t scenario)
 {
-    self->listener.want (self->listener.arg, tenant, scenario, true,
-                         (span_t){(const char *)self->defaults.bytes, self->defaults.size}, true);
+    const source_want_t want = {.tenant = tenant,
+                                .scenario = scenario,
+                                .active = true,
+                                .json = {(const char *)self->defaults.bytes, self->defaults.size},
+                                .by_default = true};
+    self->listener.want (self->listener.arg, &want);
 }
 
 /*  The document that rules, and one that contradicts it (or NULL); true: another is leaving. */
@@ -157,6 +172,40 @@ static bool look (const owner_t *owner, const source_t **only, const source_t **
     return leaving;
 }
 
+static void tell_standing (const source_table_t *self, const span_t *ids, source_state_t state,
+                           const source_t *source, const char *reason)
+{
+    source_standing_t standing = {.tenant = ids[0], .scenario = ids[1], .state = state};
+    if (source) {
+        standing.source = source->name;
+        standing.status = source->status;
+        standing.path = source->path;
+        standing.reason = source->reason;
+        standing.errors = source->errors;
+    }
+    if (reason) {
+        standing.path = "scenario_id";
+        standing.reason = reason;
+        standing.errors = 1;
+    }
+    if (self->listener.standing)
+        self->listener.standing (self->listener.arg, &standing);
+}
+
+static void tell_conflict (source_table_t *self, const span_t *ids, owner_t *owner,
+                           const source_t *only, const source_t *other)
+{
+    char reason[600];
+    snprintf (reason, sizeof reason,
+              "%s and %s are both of this scenario; the last good config stays", other->name,
+              only->name);
+    if (!owner->conflict)
+        self->listener.problem (self->listener.arg, other->name, ids[0].bytes, ids[1].bytes,
+                                "scenario_id", reason);
+    owner->conflict = true;
+    tell_standing (self, ids, SOURCE_CONFLICT, only, reason);
+}
+
 /*  Tells what a scenario should be, from all documents that name it. */
 static void settle (source_table_t *self, const char *tenant, const char *scenario)
 {
@@ -167,14 +216,7 @@ static void settle (source_table_t *self, const char *tenant, const char *scenar
     const source_t *only, *other;
     bool leaving = look (owner, &only, &other);
     if (other) {
-        char reason[600];
-        snprintf (reason, sizeof reason,
-                  "%s and %s are both of this scenario; the last good config stays", other->name,
-                  only->name);
-        if (!owner->conflict)
-            self->listener.problem (self->listener.arg, other->name, tenant, scenario,
-                                    "scenario_id", reason);
-        owner->conflict = true;
+        tell_conflict (self, ids, owner, only, other);
         return;
     }
     if (owner) {
@@ -182,13 +224,23 @@ static void settle (source_table_t *self, const char *tenant, const char *scenar
         owner->by_default &= !only || !only->valid;
     }
     bool by_default = owner && owner->by_default;
-    if (only && only->valid)
-        self->listener.want (self->listener.arg, ids[0], ids[1], only->active, span_of (only->json),
-                             false);
-    else if (!only && !leaving && by_default)
+    source_want_t want = {.tenant = ids[0], .scenario = ids[1]};
+    if (only && only->valid) {
+        want.active = only->active;
+        want.json = span_of (only->json);
+        want.stored = span_of (only->stored);
+        want.note = span_of (only->note);
+        self->listener.want (self->listener.arg, &want);
+    } else if (!only && !leaving && by_default)
         want_default (self, ids[0], ids[1]);
     else if (!only && !leaving)
-        self->listener.want (self->listener.arg, ids[0], ids[1], false, (span_t){0}, false);
+        self->listener.want (self->listener.arg, &want);
+    if (only || !leaving)
+        tell_standing (self, ids,
+                       !only         ? SOURCE_NONE
+                       : only->valid ? SOURCE_VALID
+                                     : SOURCE_INVALID,
+                       only, NULL);
     if (owner && !owner->sources && !by_default) {
         HASH_DEL (self->owners, owner);
         free (owner);
@@ -221,10 +273,10 @@ static void come_back (source_table_t *self, source_t *source)
     source->round = self->round;
 }
 
-static bool is_left_out (const source_table_t *self, const char *tenant, const char *scenario)
+static bool is_left_out (const source_table_t *self, const source_t *source)
 {
-    return (self->only_tenant && tenant && strcmp (self->only_tenant, tenant) != 0) ||
-           (self->only_scenario && scenario && strcmp (self->only_scenario, scenario) != 0);
+    return source->tenant &&
+           !scenario_scope_has (self->scope, span_of (source->tenant), span_of (source->scenario));
 }
 
 static void tell_problems (source_table_t *self, const source_t *source,
@@ -235,15 +287,44 @@ static void tell_problems (source_table_t *self, const source_t *source,
                                 errors->list[i].path, errors->list[i].reason);
 }
 
+static void keep_wrong (source_t *source, const char *path, const char *reason, uint32_t errors)
+{
+    source->valid = false;
+    source->path = memory_copy_string (path, strlen (path));
+    source->reason = memory_copy_string (reason, strlen (reason));
+    source->errors = errors;
+}
+
+/*  Ids that a text names replace those that an earlier one named; takes them. */
+static void take_ids (source_t *source, char *tenant, char *scenario)
+{
+    if (tenant && scenario) {
+        free (source->tenant);
+        free (source->scenario);
+        source->tenant = tenant;
+        source->scenario = scenario;
+        return;
+    }
+    free (tenant);
+    free (scenario);
+}
+
 /*  Takes over what the text says; ids that cannot be read stay what they were. */
 static void read_text (source_table_t *self, source_t *source, span_t text)
 {
     config_errors_t *errors = memory_new (sizeof *errors);
     char *tenant = NULL, *scenario = NULL;
+    scenario_outline_t outline;
     scenario_document_t *document = scenario_document_parse (text, errors, &tenant, &scenario);
-    free (source->json);
-    source->json = NULL;
+    forget_text (source);
+    scenario_outline_of (text, &outline);
+    source->status = outline.status;
+    source->stored = outline.stored;
+    source->note = outline.note;
+    outline.status = outline.stored = outline.note = NULL;
+    scenario_outline_free (&outline);
     source->valid = document != NULL;
+    source->errors = 0;
     if (document) {
         buffer_t json = {0};
         scenario_config_write (document->config, &json);
@@ -253,18 +334,11 @@ static void read_text (source_table_t *self, source_t *source, span_t text)
         tenant = document->tenant;
         scenario = document->scenario;
         document->tenant = document->scenario = NULL;
-    }
-    if (tenant && scenario) {
-        free (source->tenant);
-        free (source->scenario);
-        source->tenant = tenant;
-        source->scenario = scenario;
-        tenant = scenario = NULL;
-    }
-    if (!document && !is_left_out (self, source->tenant, source->scenario))
+    } else
+        keep_wrong (source, errors->list[0].path, errors->list[0].reason, errors->count);
+    take_ids (source, tenant, scenario);
+    if (!document && !is_left_out (self, source))
         tell_problems (self, source, errors);
-    free (tenant);
-    free (scenario);
     free (errors);
     scenario_document_destroy (&document);
 }
@@ -285,7 +359,7 @@ void source_table_put (source_table_t *self, const char *name, span_t text)
     source->tenant = tenant ? memory_copy_string (tenant, strlen (tenant)) : NULL;
     source->scenario = scenario ? memory_copy_string (scenario, strlen (scenario)) : NULL;
     read_text (self, source, text);
-    if (is_left_out (self, source->tenant, source->scenario)) {
+    if (is_left_out (self, source)) {
         free (source->tenant);
         free (source->scenario);
         source->tenant = source->scenario = NULL;
@@ -309,7 +383,8 @@ void source_table_fail (source_table_t *self, const char *name, const char *reas
         return;
     come_back (self, source);
     source->text_hash = 0;
-    source->valid = false;
+    forget_text (source);
+    keep_wrong (source, "document", reason, 1);
     self->listener.problem (self->listener.arg, name, source->tenant, source->scenario, "document",
                             reason);
     settle (self, source->tenant, source->scenario);
@@ -370,14 +445,9 @@ void source_table_end (source_table_t *self)
     }
 }
 
-static bool differs (const char *only, span_t id)
-{
-    return only && !span_equal (span_of (only), id);
-}
-
 bool source_table_begin_default (source_table_t *self, span_t tenant, span_t scenario)
 {
-    if (differs (self->only_tenant, tenant) || differs (self->only_scenario, scenario))
+    if (!scenario_scope_has (self->scope, tenant, scenario))
         return false;
     owner_t *owner = find_or_add_owner (self, key_hash_scenario (tenant, scenario));
     const source_t *only, *other;

@@ -8,28 +8,54 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "common/scenario_scope.h"
 #include "common/span.h"
 
 enum { SOURCE_TABLE_MAX = 65536, SOURCE_LEAVE_MS = 1000 };
 
+/*  What a scenario should be from now on. */
+typedef struct {
+    span_t tenant, scenario;
+    bool active;
+    span_t json;     /* effective config; absent: keep the last good one, inactive */
+    bool by_default; /* it was begun without a document */
+    span_t stored;   /* realtime_compute as the document has it; absent: none */
+    span_t note;     /* JSON of its note (revision_note.h), or absent */
+} source_want_t;
+
+typedef enum {
+    SOURCE_NONE,     /* no document names it (any more) */
+    SOURCE_VALID,
+    SOURCE_INVALID,  /* … as `path` and `reason` say, the first of `errors` */
+    SOURCE_CONFLICT, /* several documents are of it */
+} source_state_t;
+
+/*  How the document of a scenario stands. */
+typedef struct {
+    span_t tenant, scenario;
+    source_state_t state;
+    const char *source, *status;  /* names of the document and its status; NULL where not known */
+    const char *path, *reason;    /* what is wrong, or NULL */
+    uint32_t errors;
+} source_standing_t;
+
 /*  What the table tells. Spans and texts hold for the call. */
 typedef struct {
     void *arg;
-    /*  A scenario should be this now; json absent: keep the last good config, inactive.
-     *  `by_default`: it was begun without a document. */
-    void (*want) (void *arg, span_t tenant, span_t scenario, bool active, span_t json,
-                  bool by_default);
+    void (*want) (void *arg, const source_want_t *want);
     /*  A document is not valid, or several have one scenario. `tenant` and `scenario` may be NULL.
      */
     void (*problem) (void *arg, const char *source, const char *tenant, const char *scenario,
                      const char *path, const char *reason);
+    /*  May be NULL. */
+    void (*standing) (void *arg, const source_standing_t *standing);
 } source_listener_t;
 
 typedef struct source_table source_table_t;
 
-/*  With `tenant` (and `scenario`) not NULL every other scenario is left out: the dedicated mode. */
-source_table_t *source_table_new (const source_listener_t *listener, const char *tenant,
-                                  const char *scenario);
+/*  Scenarios that `scope` leaves out do not exist here (the dedicated mode). Borrows it for life;
+ *  NULL: none is. */
+source_table_t *source_table_new (const source_listener_t *listener, const scenario_scope_t *scope);
 void source_table_destroy (source_table_t **self_p);
 
 /*  The document of `source` (a name that stays its own) is this text now. */

@@ -9,6 +9,8 @@
 #include "ctl/restart.h"
 #include "ctl/run.h"
 #include "ctl/status.h"
+#include "ctl/scenario.h"
+#include "ctl/validate.h"
 
 static const struct {
     const char *name;
@@ -18,6 +20,8 @@ static const struct {
     {"run", run_main, "start the whole pipeline on this machine, and supervise it"},
     {"status", status_main, "what every process does, and what is wrong"},
     {"restart", restart_main, "restart processes one after the other, each once all are ready"},
+    {"scenario", scenario_main, "see and change scenarios through configd's admin API"},
+    {"validate", validate_main, "check scenario documents, without anything running"},
 };
 
 enum { SUBCOMMAND_COUNT = sizeof subcommands / sizeof *subcommands };

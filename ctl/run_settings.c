@@ -88,6 +88,9 @@ const setting_t run_settings_table[] = {
           "read what is there, wait until Redis has it all, print the sum, exit"),
     TEXT ("tenant-id", tenant, NULL, "T", "dedicated mode: only this tenant's events count"),
     TEXT ("scenario-id", scenario, NULL, "S", "dedicated mode: only this scenario of the tenant"),
+    {.name = "except", .type = SETTING_LIST, AT (except), .value = "TENANT/SCENARIO,...",
+     .help = "scenarios that another pipeline serves: left out here; a star for all of a tenant; "
+             "may be given again"},
     COUNT ("ingestors", ingestors, "1", WORKERS_MAX, "processes that read"),
     COUNT ("scorers", scorers, "1", WORKERS_MAX, "processes that compute rankings"),
     COUNT ("profilers", profilers, "1", WORKERS_MAX, "processes that compute profiles"),
@@ -121,6 +124,14 @@ const setting_t run_settings_table[] = {
      .value = "PORT", .most = 65535 - PARTS * WORKERS_MAX,
      .help = "they serve it from this port on, in the order configd, sinks, scorers, profilers, "
              "metrics, ingestors; 0: each on a free one"},
+    TEXT ("admin-listen", admin_listen, NULL, "HOST:PORT",
+          "configd serves the admin API there; by default nowhere"),
+    TEXT ("admin-tokens", admin_tokens, NULL, "PATH",
+          "file with who may use the admin API: NAME ROLE TENANTS TOKEN a line"),
+    CHOICE ("admin-anonymous", admin_anonymous, "none", "none|read|write|admin",
+            "what requests to the admin API without a token may do, of all tenants"),
+    FLAG ("allow-plain-tcp", allow_plain_tcp, NULL,
+          "serve the admin API beyond loopback unencrypted"),
     CHOICE ("log-level", log_level, "info", "debug|info|warning|error", "least level logged"),
     CHOICE ("log-format", log_format, "logfmt", "logfmt|json", "form of log lines"),
     {.name = NULL},
@@ -162,6 +173,9 @@ static void check_usage (const run_settings_t *settings)
                                                 : "--follow is for --file");
     if (settings->scenario && !settings->tenant)
         settings_fail (EX_USAGE, "--scenario-id needs --tenant-id");
+    if (settings->admin_listen && !settings->admin_tokens &&
+        strcmp (settings->admin_anonymous, "none") == 0)
+        settings_fail (EX_USAGE, "--admin-listen needs --admin-tokens (or --admin-anonymous)");
 }
 
 static void check_readable (const char *setting, const char *path)
@@ -179,6 +193,7 @@ static void check_inputs (const run_settings_t *settings)
     }
     check_readable ("redis-file", settings->redis_file);
     check_readable ("mongodb-url-file", settings->mongodb_url_file);
+    check_readable ("admin-tokens", settings->admin_tokens);
     check_readable ("scenarios-dir", settings->scenarios_dir);
     if (settings->scenarios_dir && stat (settings->scenarios_dir, &found) == 0 &&
         !S_ISDIR (found.st_mode))

@@ -67,7 +67,7 @@ packages_of () {    # mode
     [ "$os_version" = 12 ] || msgpack=libmsgpack-c-dev
     printf '%s\n' build-essential pkg-config ca-certificates libzmq3-dev libczmq-dev \
         librdkafka-dev libhiredis-dev libmongoc-dev "$msgpack" liblmdb-dev libxxhash-dev \
-        libmicrohttpd-dev libcurl4-openssl-dev uthash-dev libcmocka-dev redis-server redis-tools python3
+        libmicrohttpd-dev libcurl4-openssl-dev libsodium-dev uthash-dev libcmocka-dev redis-server redis-tools python3
     [ "$os_version" = 12 ] || printf '%s\n' libyyjson-dev
     case $1 in
     test)

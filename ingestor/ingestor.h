@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "common/scenario_scope.h"
 #include "common/status.h"
 #include "ingestor/dead_letters.h"
 #include "ingestor/source.h"
@@ -21,7 +22,7 @@ typedef struct {
     uint64_t incarnation;                /* of this life, greater than every earlier one's */
     uint32_t stages;                     /* bit i: stage i takes part */
     uint32_t shard_count;
-    const char *tenant, *scenario;       /* dedicated mode; NULL: all */
+    const scenario_scope_t *scope;       /* which scenarios it is for (borrowed); NULL: all */
     int64_t out_of_orderness_ms, idle_timeout_ms, max_hold_ms, max_skew_ms, max_future_ms, lead_max_ms;
     bool idle_advance, once, skip_lost_offsets, allow_plain_tcp;
     bool begin_unknown; /* events of unknown scenarios wait until configd begins them; else they are skipped */

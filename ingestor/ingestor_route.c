@@ -68,9 +68,7 @@ static event_reason_t judge (ingestor_t *self, const source_record_t *record, ev
 
 static bool is_ours (const ingestor_t *self, const event_t *event)
 {
-    const ingestor_settings_t *settings = &self->settings;
-    return (!settings->tenant || span_equal (event->tenant, span_of (settings->tenant))) &&
-           (!settings->scenario || span_equal (event->scenario, span_of (settings->scenario)));
+    return scenario_scope_has (self->settings.scope, event->tenant, event->scenario);
 }
 
 static bool begins_unknown (const ingestor_t *self, const event_t *event)

@@ -25,7 +25,7 @@ typedef struct {
     char *name, *listen, *configd, *state, *brokers, *topics, *group, *from, *dead_letters,
         *dead_letters_topic, *lost, *unknown, *tenant, *scenario, *log_level, *log_format;
     status_settings_t status;
-    settings_list_t files, extras, stages;
+    settings_list_t files, extras, stages, except;
     int64_t shards, reader_index, reader_count, out_of_orderness_ms, idle_timeout_ms, max_hold_ms,
         max_skew_ms, max_future_ms, lead_max_ms, beat_fd;
     bool follow, once, idle_advance, allow_plain_tcp;
@@ -72,6 +72,10 @@ static const setting_t table[] = {
             "the same setting) runs their scenario by all defaults"),
     TEXT ("tenant-id", tenant, NULL, "T", "dedicated mode: only this tenant's events count"),
     TEXT ("scenario-id", scenario, NULL, "S", "dedicated mode: only this scenario's events count"),
+    {.name = "except", .type = SETTING_LIST, .offset = offsetof (main_settings_t, except),
+     .value = "TENANT/SCENARIO,...",
+     .help = "scenarios that another pipeline serves: their events are left out; a star for all of a "
+             "tenant; may be given again"},
     TEXT ("state", state, NULL, "DIR", "state folder (spool of standard input, dead letters)"),
     INTEGER ("shards", shards, "16", 1, 1024, "fixed fractions of the keys, as the workers have it"),
     {.name = "stages", .type = SETTING_LIST, .offset = offsetof (main_settings_t, stages),
@@ -142,7 +146,8 @@ static void name_process (main_settings_t *settings)
     settings->name = memory_copy_string (name, strlen (name));
 }
 
-static ingestor_settings_t ingestor_part (const main_settings_t *settings)
+static ingestor_settings_t ingestor_part (const main_settings_t *settings,
+                                          const scenario_scope_t *scope)
 {
     return (ingestor_settings_t){
         .name = settings->name,
@@ -151,8 +156,7 @@ static ingestor_settings_t ingestor_part (const main_settings_t *settings)
         .configd = settings->configd,
         .stages = stage_bits (&settings->stages),
         .shard_count = (uint32_t) settings->shards,
-        .tenant = settings->tenant,
-        .scenario = settings->scenario,
+        .scope = scope,
         .out_of_orderness_ms = settings->out_of_orderness_ms,
         .idle_timeout_ms = settings->idle_timeout_ms,
         .max_hold_ms = settings->max_hold_ms,
@@ -231,7 +235,12 @@ int main (int argc, char **argv)
         settings_fail (EX_CANTCREAT, "cannot make the state folder %s: %s", settings.state,
                        strerror (errno));
 
-    ingestor_settings_t part = ingestor_part (&settings);
+    scenario_scope_t *scope =
+        scenario_scope_new (settings.tenant, settings.scenario, settings.except.list,
+                            settings.except.count, error, sizeof error);
+    if (!scope)
+        settings_fail (EX_USAGE, "%s", error);
+    ingestor_settings_t part = ingestor_part (&settings, scope);
     ingestor_t *ingestor = ingestor_new (&part, error, sizeof error, &code);
     if (!ingestor)
         settings_fail (code, "%s", error);
@@ -249,6 +258,7 @@ int main (int argc, char **argv)
     if (source)
         source->ops->destroy (&source);
     ingestor_destroy (&ingestor);
+    scenario_scope_destroy (&scope);
     if (!opened)
         settings_fail (code, "%s", error);
     settings_free (&program, &settings);

@@ -12,7 +12,8 @@ enum {
     SCENARIO_KEY_BYTES = 2 + NUMBER_BYTES,
     RANGE_KEY_BYTES = SCENARIO_KEY_BYTES + NUMBER_BYTES,
     CELL_KEY_BYTES = SCENARIO_KEY_BYTES + 3 * NUMBER_BYTES,
-    SCENARIO_FIELDS = 9,
+    SCENARIO_FIELDS_BEFORE = 9, /* without the revision */
+    SCENARIO_FIELDS = SCENARIO_FIELDS_BEFORE + REVISION_SINCE_FIELDS,
 };
 
 static void put_number (uint8_t *to, uint64_t value)
@@ -48,6 +49,7 @@ metric_scenario_t *metric_scenario_new (uint64_t hash, span_t tenant, span_t sce
     self->computed_ms = EVENT_TIME_NONE;
     self->trimmed_ms = EVENT_TIME_NONE;
     self->filled_ms = EVENT_TIME_NONE;
+    self->since.since_ms = EVENT_TIME_NONE;
     self->cells = metric_cells_new ();
     self->changed = true;
     return self;
@@ -94,6 +96,7 @@ void metric_scenario_adopt (metric_scenario_t *self, const stage_time_t *time)
     }
     const config_metrics_t *config = &self->live->config->metrics;
     self->trimmed_ms = EVENT_TIME_NONE; /* the history may be another */
+    self->changed |= revision_since_take (&self->since, self->live, time->greatest_ms);
     bool returned = !self->enabled;
     bool moved = self->slide_ms != config->slide_ms;
     bool resized = self->size_ms != config->size_ms;
@@ -154,6 +157,7 @@ static void put_scenario (metric_scenario_t *self, buffer_t *value, change_set_t
     pack_bool (value, self->items);
     pack_int (value, self->exact_from_ms);
     pack_int (value, self->computed_ms);
+    revision_since_write (&self->since, value);
     change_set_put (changes, key, sizeof key, value->bytes, value->size);
     self->changed = false;
 }
@@ -199,7 +203,8 @@ metric_record_t metric_scenario_record (const uint8_t *key, size_t key_size, uin
 
 metric_scenario_t *metric_scenario_load (uint64_t hash, cursor_t value)
 {
-    if (cursor_array (&value, SCENARIO_FIELDS) != SCENARIO_FIELDS)
+    size_t fields = cursor_array (&value, SCENARIO_FIELDS);
+    if (fields != SCENARIO_FIELDS && fields != SCENARIO_FIELDS_BEFORE)
         return NULL;
     span_t tenant = cursor_span (&value, EVENT_ID_BYTES_MAX);
     span_t scenario = cursor_span (&value, EVENT_ID_BYTES_MAX);
@@ -211,6 +216,8 @@ metric_scenario_t *metric_scenario_load (uint64_t hash, cursor_t value)
     self->items = cursor_bool (&value);
     self->exact_from_ms = cursor_int (&value);
     self->computed_ms = cursor_int (&value);
+    if (fields == SCENARIO_FIELDS)
+        self->since = revision_since_read (&value);
     self->changed = false;
     if (!cursor_finished (&value) || self->slide_ms <= 0 || self->size_ms < self->slide_ms)
         metric_scenario_destroy (&self);

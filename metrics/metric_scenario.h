@@ -15,6 +15,7 @@
 #include <stdint.h>
 #include "common/change_set.h"
 #include "common/live_scenario.h"
+#include "common/revision_since.h"
 #include "common/stage.h"
 #include "metrics/metric_cells.h"
 
@@ -32,6 +33,7 @@ typedef struct {
 
     int64_t exact_from_ms; /* windows that begin before it may miss events; NONE: none does */
     int64_t computed_ms;   /* the newest window computed as complete; NONE: none yet */
+    revision_since_t since; /* of the live revision */
     bool changed;          /* the above, since it was last stored */
     int64_t trimmed_ms;    /* no window up to here is owed, but those shown; NONE: not known */
     int64_t filled_ms;     /* the newest window with events owed in this life; NONE: none */

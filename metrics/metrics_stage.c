@@ -205,6 +205,7 @@ static void owe_window (shard_t *self, const due_t *due, const stage_time_t *tim
         .window_end_ms = due->window_ms,
         .exact = start_ms >= scenario->exact_from_ms && start_ms >= time->exact_from_ms,
         .ttl_ms = live->config->metrics.ttl_ms,
+        .since_ms = scenario->since.since_ms,
     };
     buffer_clear (&self->body);
     results_write_header (&self->body, &header);

@@ -7,7 +7,7 @@
 #include "common/pack.h"
 #include "common/windows.h"
 
-enum { RECORD_FIELDS = 8 };
+enum { RECORD_FIELDS_BEFORE = 8, RECORD_FIELDS = RECORD_FIELDS_BEFORE + REVISION_SINCE_FIELDS };
 #define LENGTH_MS_MAX UINT32_MAX /* of a slice: its length has 4 bytes in keys */
 
 score_scenario_t *score_scenario_new (span_t tenant, span_t scenario, uint64_t hash,
@@ -21,6 +21,7 @@ score_scenario_t *score_scenario_new (span_t tenant, span_t scenario, uint64_t h
     self->scenario_size = scenario.size;
     self->exact_from_ms = EVENT_TIME_NONE;
     self->newest_ms = EVENT_TIME_NONE;
+    self->since.since_ms = EVENT_TIME_NONE;
     self->cells = score_cells_new (hash, names);
     return self;
 }
@@ -52,6 +53,8 @@ static bool same_shape (const score_shape_t *a, const score_shape_t *b)
 
 void score_scenario_take_shape (score_scenario_t *self, int64_t greatest_ms)
 {
+    if (self->live && revision_since_take (&self->since, self->live, greatest_ms))
+        self->dirty = true;
     score_shape_t shape =
         self->shape; /* sizes stay while disabled, so that its cells age by them */
     shape.enabled = score_scenario_enabled (self);
@@ -76,6 +79,21 @@ void score_scenario_forget_weights (score_scenario_t *self)
     self->weight_count = 0;
 }
 
+/*  Weight of the action of this number; actions without a name have none. */
+static double weight_of (const score_scenario_t *self, const config_weights_t *by, uint32_t action)
+{
+    bool named = action < ACTION_KNOWN_COUNT || action >= ACTION_CUSTOM;
+    return named ? config_weights_get (by, action_names_get (self->cells->names, (uint16_t)action))
+                 : 0;
+}
+
+void score_scenario_weights_by (const score_scenario_t *self, const config_weights_t *by,
+                                double *weights)
+{
+    for (uint32_t i = 0; i < self->cells->action_limit; i++)
+        weights[i] = weight_of (self, by, i);
+}
+
 const double *score_scenario_weights (score_scenario_t *self)
 {
     const live_scenario_t *live = self->live;
@@ -87,13 +105,8 @@ const double *score_scenario_weights (score_scenario_t *self)
     if (self->weight_count >= count)
         return self->weights;
     self->weights = memory_resize (self->weights, count * sizeof *self->weights);
-    for (uint32_t i = self->weight_count; i < count; i++) {
-        bool named = i < ACTION_KNOWN_COUNT || i >= ACTION_CUSTOM;
-        self->weights[i] =
-            !named ? 0
-                   : config_weights_get (&live->config->hot_score.weights,
-                                         action_names_get (self->cells->names, (uint16_t)i));
-    }
+    for (uint32_t i = self->weight_count; i < count; i++)
+        self->weights[i] = weight_of (self, &live->config->hot_score.weights, i);
     self->weight_count = count;
     return self->weights;
 }
@@ -109,6 +122,7 @@ void score_scenario_write (const score_scenario_t *self, buffer_t *to)
     pack_bool (to, self->shape.counts_only);
     pack_bool (to, self->shape.enabled);
     pack_int (to, self->exact_from_ms);
+    revision_since_write (&self->since, to);
 }
 
 /*  Lengths are all given, or all 0 (never enabled). */
@@ -124,7 +138,8 @@ score_scenario_t *score_scenario_read (const uint8_t *value, size_t value_size, 
                                        const action_names_t *names)
 {
     cursor_t cursor = cursor_of (value, value_size);
-    if (cursor_array (&cursor, RECORD_FIELDS) != RECORD_FIELDS)
+    size_t fields = cursor_array (&cursor, RECORD_FIELDS);
+    if (fields != RECORD_FIELDS && fields != RECORD_FIELDS_BEFORE)
         return NULL;
     span_t tenant = cursor_span (&cursor, EVENT_ID_BYTES_MAX);
     span_t scenario = cursor_span (&cursor, EVENT_ID_BYTES_MAX);
@@ -135,10 +150,14 @@ score_scenario_t *score_scenario_read (const uint8_t *value, size_t value_size, 
     shape.counts_only = cursor_bool (&cursor);
     shape.enabled = cursor_bool (&cursor);
     int64_t exact_from_ms = cursor_int (&cursor);
+    revision_since_t since = {.since_ms = EVENT_TIME_NONE};
+    if (fields == RECORD_FIELDS)
+        since = revision_since_read (&cursor);
     if (!cursor_finished (&cursor) || !valid_shape (&shape))
         return NULL;
     score_scenario_t *self = score_scenario_new (tenant, scenario, hash, names);
     self->shape = shape;
     self->exact_from_ms = exact_from_ms;
+    self->since = since;
     return self;
 }

@@ -7,6 +7,7 @@
 #define HOTPATH_SCORE_SCENARIO_H
 
 #include "common/live_scenario.h"
+#include "common/revision_since.h"
 #include "scorer/score_cells.h"
 
 /*  What decides how events become cells. Where it changes, windows begun before may miss events or
@@ -29,6 +30,7 @@ typedef struct {
     double *weights; /* by action number, of the revision below */
     uint32_t weight_count;
     uint64_t weights_era, weights_number;
+    revision_since_t since; /* of the live revision */
     bool dirty; /* its record is not stored as it is */
 } score_scenario_t;
 
@@ -39,7 +41,7 @@ void score_scenario_destroy (score_scenario_t **self_p);
 /*  Does it have results now: live, active, with a config, enabled in it? */
 bool score_scenario_enabled (const score_scenario_t *self);
 
-/*  Compares its shape with the live config's and takes that over. Where they differ and events have
+/*  Compares its revision and its shape with the live config's and takes them over. Where they differ and events have
  *  been applied (greatest_ms, else EVENT_TIME_NONE), exact_from is the first slice after the
  * greatest. */
 void score_scenario_take_shape (score_scenario_t *self, int64_t greatest_ms);
@@ -47,11 +49,14 @@ void score_scenario_take_shape (score_scenario_t *self, int64_t greatest_ms);
 /*  Weights by action number, of all that its cells have, by its live config; borrowed until the
  * next call. It must have a config. */
 const double *score_scenario_weights (score_scenario_t *self);
+/*  The same by another config: fills `weights`, of cells->action_limit places. */
+void score_scenario_weights_by (const score_scenario_t *self, const config_weights_t *by,
+                                double *weights);
 /*  Makes the next score_scenario_weights read the config again. */
 void score_scenario_forget_weights (score_scenario_t *self);
 
 /*  The value of its stored record: [tenant, scenario, size, slide, slice, counts_only, enabled,
- * exact_from]. Read: a new scenario, or NULL if it cannot be read. */
+ * exact_from, and of the revision: era, number, since]. Read: a new scenario, or NULL if it cannot be read. */
 void score_scenario_write (const score_scenario_t *self, buffer_t *to);
 score_scenario_t *score_scenario_read (const uint8_t *value, size_t value_size, uint64_t hash,
                                        const action_names_t *names);

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include "common/check.h"
+#include "common/config_wire.h"
 #include "common/memory.h"
 #include "common/windows.h"
 #include "scorer/ranking.h"
@@ -115,14 +116,19 @@ static score_scenario_t *scenario_of (scorer_t *self, const live_scenario_t *liv
 
 /*  ---- which window ---- */
 
-/*  T of the newest window that has a result: complete, or the last one where input has ended. */
-static int64_t newest_window (const scorer_t *self, const score_scenario_t *scenario,
-                              int64_t watermark_ms)
+/*  T of the newest window of this slide that has a result: complete, or the last one where input
+ *  has ended. */
+static int64_t newest_of_slide (const scorer_t *self, int64_t slide_ms, int64_t watermark_ms)
 {
-    int64_t slide_ms = scenario->live->config->hot_score.slide_ms;
     int64_t newest_ms = windows_newest (watermark_ms, slide_ms);
     int64_t final_ms = windows_final (self->final_greatest_ms, slide_ms);
     return final_ms > newest_ms ? final_ms : newest_ms;
+}
+
+static int64_t newest_window (const scorer_t *self, const score_scenario_t *scenario,
+                              int64_t watermark_ms)
+{
+    return newest_of_slide (self, scenario->live->config->hot_score.slide_ms, watermark_ms);
 }
 
 static void owe (scorer_t *self, const score_scenario_t *scenario, const stage_time_t *time)
@@ -341,11 +347,46 @@ static int render (void *shard, const uint8_t *key, size_t key_size, const stage
                               .window_end_ms = end_ms,
                               .exact = query.start_ms >= scenario->exact_from_ms &&
                                        query.start_ms >= time->exact_from_ms,
-                              .ttl_ms = config->ttl_ms};
+                              .ttl_ms = config->ttl_ms,
+                              .since_ms = scenario->since.since_ms};
     results_write_header (body, &header);
     results_write_ranking (body, &ranking);
     ranking_write_items (self->ranking, scenario->cells, &query, config->item_stats, body);
     return 0;
+}
+
+/*  As render, by any config; nothing of the scenario is changed. */
+static void preview (void *shard, const live_scenario_t *live, const scenario_config_t *by,
+                     uint32_t limit, const stage_time_t *time, buffer_t *ranking)
+{
+    scorer_t *self = shard;
+    const config_hot_score_t *config = &by->hot_score;
+    score_scenario_t *scenario = find_by_hash (self, live->hash);
+    int64_t end_ms = newest_of_slide (self, config->slide_ms, time->watermark_ms);
+    config_ranking_t head = {0};
+    if (!scenario || !live->active || !config->enabled || end_ms == EVENT_TIME_NONE) {
+        config_wire_write_ranking (ranking, &head);
+        return;
+    }
+    uint32_t actions = scenario->cells->action_limit;
+    double *weights = memory_new_array (actions ? actions : 1, sizeof *weights);
+    score_scenario_weights_by (scenario, &config->weights, weights);
+    ranking_query_t query = {.start_ms = end_ms - config->size_ms,
+                             .end_ms = end_ms,
+                             .lambda_per_ms = config->lambda_per_ms,
+                             .weights = weights,
+                             .top_k = config->top_k < limit ? config->top_k : limit};
+    ranking_compute (self->ranking, scenario->cells, &query);
+    const ranked_t *list = ranking_list (self->ranking, &head.item_count);
+    head.has = true;
+    head.start_ms = query.start_ms;
+    head.end_ms = end_ms;
+    config_wire_write_ranking (ranking, &head);
+    for (uint32_t i = 0; i < head.item_count; i++) {
+        const config_ranked_t ranked = {list[i].id, list[i].score};
+        config_wire_write_ranked (ranking, &ranked);
+    }
+    free (weights);
 }
 
 static void measure (const void *shard, uint64_t *cells, uint64_t *bytes)
@@ -371,5 +412,6 @@ const stage_t scorer_stage = {.id = STAGE_SCORER,
                               .configure = configure,
                               .refresh = refresh,
                               .render = render,
+                              .preview = preview,
                               .collect = collect,
                               .measure = measure};

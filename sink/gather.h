@@ -58,6 +58,7 @@ typedef struct {
     uint64_t lineage;
     revision_t revision;
     int64_t window_start_ms, window_end_ms, ttl_ms;
+    int64_t since_ms; /* event time from which on the revision has run; EVENT_TIME_NONE: always */
     uint32_t shards;
     bool complete, exact;
     bool newest;              /* metrics: to rec:metrics too, not only to the history */

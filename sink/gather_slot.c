@@ -5,6 +5,7 @@
 #include <xxhash.h>
 
 #include "common/check.h"
+#include "common/event.h"
 #include "common/memory.h"
 
 uint64_t gather_slot_hash (const result_header_t *header, span_t content)
@@ -14,7 +15,8 @@ uint64_t gather_slot_hash (const result_header_t *header, span_t content)
                        (uint64_t)header->window_start_ms,
                        (uint64_t)header->window_end_ms,
                        header->exact,
-                       (uint64_t)header->ttl_ms};
+                       (uint64_t)header->ttl_ms,
+                       (uint64_t)header->since_ms};
     return XXH3_64bits_withSeed (content.bytes, content.size, XXH3_64bits (told, sizeof told));
 }
 
@@ -83,6 +85,7 @@ static void keep (gather_slot_t *self, gather_part_t *part, const gather_arrival
         .present = true,
         .owes = true,
         .exact = header->exact,
+        .since_ms = header->since_ms,
         .revision = header->revision,
         .window_start_ms = header->window_start_ms,
         .ttl_ms = header->ttl_ms,
@@ -133,6 +136,18 @@ bool gather_slot_exact (const gather_slot_t *self)
     for (uint32_t i = 0; i < self->shards_total; i++)
         exact = exact && (!self->parts[i].counts || self->parts[i].exact);
     return exact;
+}
+
+int64_t gather_slot_since_ms (const gather_slot_t *self)
+{
+    int64_t since_ms = EVENT_TIME_NONE;
+    for (uint32_t i = 0; i < self->shards_total; i++) {
+        const gather_part_t *part = &self->parts[i];
+        if (part->counts && revision_compare (part->revision, self->revision) == 0 &&
+            part->since_ms > since_ms)
+            since_ms = part->since_ms;
+    }
+    return since_ms;
 }
 
 bool gather_slot_empty (const gather_slot_t *self)

@@ -16,6 +16,7 @@ typedef struct {
     bool present, counts; /* counts: goes into the result as it stands */
     bool owes;            /* its token is neither done nor in a publication */
     bool exact;
+    int64_t since_ms; /* event time from which on its revision has run there */
     revision_t revision;
     int64_t window_start_ms, ttl_ms;
     uint64_t total_actions; /* metrics */
@@ -63,6 +64,8 @@ void gather_slot_put (gather_slot_t *self, const gather_arrival_t *arrival, int6
 bool gather_slot_complete (const gather_slot_t *self);
 /*  All parts that count are exact. */
 bool gather_slot_exact (const gather_slot_t *self);
+/*  From which event time on the revision has run in all shards whose parts count by it. */
+int64_t gather_slot_since_ms (const gather_slot_t *self);
 /*  No event counted in the window (metrics). */
 bool gather_slot_empty (const gather_slot_t *self);
 /*  Every part that counts has the greatest revision. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <yyjson.h>
 
+#include "common/event.h"
 #include "common/memory.h"
 #include "common/report.h"
 #include "common/scenario_config.h"
@@ -168,6 +169,12 @@ static void add_temporary (ranking_t *ranking, span_t key, commands_t *prepare)
     }
 }
 
+/*  Are events of the window older than its revision: did the config change within it, or after? */
+static bool is_changed (const gather_result_t *result)
+{
+    return result->since_ms != EVENT_TIME_NONE && result->since_ms >= result->window_start_ms;
+}
+
 static void add_meta (ranking_t *ranking, int64_t now_ms, commands_t *commands)
 {
     result_commands_t *self = ranking->maker;
@@ -186,6 +193,9 @@ static void add_meta (ranking_t *ranking, int64_t now_ms, commands_t *commands)
     add_uint_field (&self->command, "shards", result->shards);
     add_uint_field (&self->command, "complete", result->complete);
     add_uint_field (&self->command, "exact", result->exact);
+    add_uint_field (&self->command, "changed", is_changed (result));
+    if (result->since_ms != EVENT_TIME_NONE)
+        add_int_field (&self->command, "revision_since", result->since_ms);
     add_uint_field (&self->command, "items", ranking->count);
     add_int_field (&self->command, "computed_at", now_ms);
     commands_append (commands, &self->command);
@@ -290,6 +300,9 @@ static void add_metrics_fields (result_commands_t *self, const gather_result_t *
     add_number (&fields, "revision", (int64_t)result->revision.number);
     add_number (&fields, "shards", result->shards);
     add_number (&fields, "complete", result->complete);
+    add_number (&fields, "changed", is_changed (result));
+    if (result->since_ms != EVENT_TIME_NONE)
+        add_number (&fields, "revision_since", result->since_ms);
     buffer_append (&self->json, "}", 1);
 }
 

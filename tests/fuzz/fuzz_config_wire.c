@@ -11,7 +11,11 @@ int LLVMFuzzerTestOneInput (const uint8_t *bytes, size_t size)
 {
     span_t frame = {(const char *)bytes, size};
     config_request_t request;
-    config_wire_read_request (frame, &request);
+    config_question_t question;
+    if (config_wire_read_request (frame, &request))
+        for (uint32_t i = 0; i < request.written_count; i++)
+            config_wire_written (&request);
+    config_wire_read_question (frame, &question);
     config_message_t message;
     cursor_t entries;
     if (!config_wire_read_message (frame, &message, &entries))

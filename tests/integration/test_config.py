@@ -9,6 +9,7 @@ import subprocess
 import uuid
 
 import msgpack
+import pymongo
 import pytest
 import zmq
 from bson import Decimal128, Int64
@@ -60,7 +61,7 @@ class Configd:
 
     def ask(self, scenario, tenant="acme"):
         """As an ingestor that has an event of a scenario that it does not know."""
-        values = [1, 3, "ingestor-9", 1, "", 0, 0, tenant, scenario]
+        values = [2, 3, "ingestor-9", 1, "", 0, 0, tenant, scenario]
         with zmq.Context() as context, context.socket(zmq.PUSH) as socket:
             socket.connect(f"ipc://{self.folder}/config.requests")
             socket.linger = 5000
@@ -206,6 +207,12 @@ def test_mongodb(tmp_path, server):
         for count, value in enumerate((float("nan"), float("inf"), Decimal128("NaN"), "5", 5.5), 1):
             set_top_k(value)
             configd.wait_log("source=\"{ \\\"_id\\\"", count + 1)
+        # The unique index is made at the start; a collection may have had twins before it.
+        servers.wait_until(lambda: "hotpath_identity" in scenarios.index_information(), SECONDS_MAX,
+                           "the unique index")
+        with pytest.raises(pymongo.errors.DuplicateKeyError):
+            scenarios.insert_one(document("a", 41))
+        scenarios.drop_index("hotpath_identity")
         twin = scenarios.insert_one(document("a", 41)).inserted_id
         set_top_k(35)
         configd.wait_log("are both of this scenario")

@@ -36,7 +36,7 @@ def test_each_kind_of_result_is_written_and_acknowledged(make):
     assert abs(int(meta.pop("computed_at")) - time.time() * 1000) < 60000
     assert meta == {"lineage": f"{0xabc:016x}", "window_start": "540000", "window_end": "600000",
                     "era": "1", "revision": "1", "shards": "2", "complete": "1", "exact": "1",
-                    "items": "3"}
+                    "items": "3", "changed": "0"}
     assert client.get("user:profile:t:u%201:s") == '{"x": 1}'
     fields = client.hgetall("rec:metrics:t:s")
     assert (fields["total_actions"], fields["ctr"]) == ("10", "0.25")

@@ -25,7 +25,7 @@ RATIO_PRECISION = 1e-9
 ORDER_PRECISION = 2 * SCORE_PRECISION   # of profiles whose events came in another order
 # Fields that say where a result comes from, beside its numbers.
 ORIGIN_FIELDS = frozenset(["lineage", "window_start", "window_end", "era", "revision", "shards",
-                           "complete", "exact", "computed_at"])
+                           "complete", "exact", "changed", "revision_since", "computed_at"])
 DIFFERENCES_SHOWN = 40
 
 

@@ -315,14 +315,15 @@ class Mongodb(Server):
     SecantusDB in memory.
 
     `standalone` is one without replica set, so without change streams; `test_commands` turns on
-    fail points. Neither can be asked of HOTPATH_TEST_MONGODB_URI's server, which is used as it is;
-    `is_external` tells.
+    fail points; `durable` keeps what it has over kill () and start (). None of these can be asked of
+    HOTPATH_TEST_MONGODB_URI's server, which is used as it is; `is_external` tells.
     """
 
     name = "mongodb"
 
-    def __init__(self, standalone=False, test_commands=False):
+    def __init__(self, standalone=False, test_commands=False, durable=False):
         super().__init__()
+        self.durable = durable
         self.standalone = standalone
         self.test_commands = test_commands
         self.external_uri = os.environ.get("HOTPATH_TEST_MONGODB_URI") or None
@@ -368,7 +369,10 @@ class Mongodb(Server):
         if not program.exists():
             raise ServerError("no MongoDB server is here: run deploy/setup.sh test")
         command = [str(program), "--host", "127.0.0.1", "--port", str(self.port),
-                   "--storage-path", ":memory:", "--log-level", "WARNING"]
+                   "--storage-path", str(self.folder / "data") if self.durable else ":memory:",
+                   "--log-level", "WARNING"]
+        if self.durable:
+            command.append("--sync-on-commit")
         if self.standalone:
             command.append("--standalone")
         if self.test_commands:

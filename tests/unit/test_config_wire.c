@@ -97,6 +97,7 @@ static void test_requests (void **state)
     (void)state;
     static char long_id[CONFIG_ID_BYTES_MAX + 1];
     memset (long_id, 'x', sizeof long_id);
+    static const config_written_t written[] = {{1, 2, 3}, {UINT64_MAX, 5, 6}};
 #define REQUEST(k, ...)                                                                            \
     {                                                                                              \
         .kind = (k), .process = {"w", 1}, .process_incarnation = 1, __VA_ARGS__                    \
@@ -109,10 +110,14 @@ static void test_requests (void **state)
     } cases[] = {
         {"wanted", REQUEST (CONFIG_WIRE_WANTED, .topic = {"S0123456789abcdef", 17}), true},
         {"applied", REQUEST (CONFIG_WIRE_APPLIED, .incarnation = 5, .sequence = 6), true},
+        {"applied, with what was written",
+         REQUEST (CONFIG_WIRE_APPLIED, .role = CONFIG_ROLE_METRICS, .shards_owned = 3,
+                  .shard_count = 16, .written = written, .written_count = 2),
+         true},
         {"wanted on everybody's topic", REQUEST (CONFIG_WIRE_WANTED, .topic = {"U", 1}), false},
         {"wanted on no topic", REQUEST (CONFIG_WIRE_WANTED, .topic = {"", 0}), false},
         {"no kind", REQUEST (0, .sequence = 0), false},
-        {"unknown kind", REQUEST (4, .sequence = 0), false},
+        {"unknown kind", REQUEST (5, .sequence = 0), false},
         {"scenario", SCENARIO (span_of ("acme"), span_of ("shop")), true},
         {"scenario, ids as long as can be",
          SCENARIO (((span_t){long_id, CONFIG_ID_BYTES_MAX}),
@@ -139,12 +144,97 @@ static void test_requests (void **state)
         if (cases[i].valid) {
             assert_true (span_equal (request.tenant, cases[i].request.tenant));
             assert_true (span_equal (request.scenario, cases[i].request.scenario));
+            assert_int_equal (request.shards_owned, cases[i].request.shards_owned);
+            assert_int_equal (request.role, cases[i].request.role);
+            assert_int_equal (request.written_count, cases[i].request.written_count);
+            for (uint32_t at = 0; at < request.written_count; at++) {
+                config_written_t told = config_wire_written (&request);
+                assert_memory_equal (&told, &written[at], sizeof told);
+            }
         }
         for (size_t size = 0; size < frame.size; size++) /* every truncation is noticed */
             assert_false (
                 config_wire_read_request ((span_t){frame_of (&frame).bytes, size}, &request));
         buffer_append (&frame, "x", 1);
         assert_false (config_wire_read_request (frame_of (&frame), &request));
+        buffer_free (&frame);
+    }
+}
+
+/*  An answer with `items` in both of its rankings. */
+static void write_answer (buffer_t *frame, uint32_t shard, uint32_t shard_count, uint32_t items)
+{
+    const config_request_t answer = {.kind = CONFIG_WIRE_ANSWER,
+                                     .process = {"w", 1},
+                                     .answer = {9, shard, shard_count, 5, 6}};
+    config_wire_write_request (frame, &answer);
+    for (int i = 0; i < 2; i++) {
+        const config_ranking_t ranking = {true, -10, 20 + i, items};
+        config_wire_write_ranking (frame, &ranking);
+        for (uint32_t item = 0; item < items; item++) {
+            const config_ranked_t ranked = {{"item", 4}, 1.5};
+            config_wire_write_ranked (frame, &ranked);
+        }
+    }
+}
+
+static void test_answers (void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t shard, shard_count, items;
+        bool valid;
+    } cases[] = {{0, 1, 0, true},
+                 {15, 16, 2, true},
+                 {15, 16, CONFIG_ANSWER_ITEMS_MAX, true},
+                 {15, 16, CONFIG_ANSWER_ITEMS_MAX + 1, false},
+                 {16, 16, 1, false},
+                 {0, CONFIG_SHARDS_MAX + 1, 1, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        buffer_t frame = {0};
+        config_request_t read;
+        write_answer (&frame, cases[i].shard, cases[i].shard_count, cases[i].items);
+        assert_int_equal (config_wire_read_request (frame_of (&frame), &read), cases[i].valid);
+        for (int list = 0; cases[i].valid && list < 2; list++) {
+            config_ranking_t ranking;
+            config_wire_read_ranking (&read.rest, &ranking);
+            assert_true (ranking.has);
+            assert_int_equal (ranking.end_ms, 20 + list);
+            assert_int_equal (ranking.item_count, cases[i].items);
+            for (uint32_t item = 0; item < ranking.item_count; item++)
+                assert_true (config_wire_ranked (&read.rest).score > 1);
+        }
+        for (size_t size = 0; size < frame.size; size++) /* every truncation is noticed */
+            assert_false (
+                config_wire_read_request ((span_t){frame_of (&frame).bytes, size}, &read));
+        buffer_free (&frame);
+    }
+}
+
+static void test_questions (void **state)
+{
+    (void)state;
+    static const struct {
+        const char *scenario;
+        uint32_t limit;
+        bool valid;
+    } cases[] = {{"a", 20, true},
+                 {"a", 0, false},
+                 {"a", CONFIG_ANSWER_ITEMS_MAX + 1, false},
+                 {"", 20, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        buffer_t frame = {0};
+        const config_question_t question = {7, {"t", 1}, span_of (cases[i].scenario), {"{}", 2},
+                                            cases[i].limit};
+        config_question_t read;
+        config_message_t message;
+        cursor_t entries;
+        config_wire_write_question (&frame, &question);
+        assert_int_equal (config_wire_read_question (frame_of (&frame), &read), cases[i].valid);
+        assert_false (config_wire_read_message (frame_of (&frame), &message, &entries));
+        for (size_t size = 0; size < frame.size; size++)
+            assert_false (
+                config_wire_read_question ((span_t){frame_of (&frame).bytes, size}, &read));
         buffer_free (&frame);
     }
 }
@@ -330,6 +420,7 @@ int main (void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_message),   cmocka_unit_test (test_messages_refused),
         cmocka_unit_test (test_requests),  cmocka_unit_test (test_endpoints),
+        cmocka_unit_test (test_answers),   cmocka_unit_test (test_questions),
         cmocka_unit_test (test_sequence),  cmocka_unit_test (test_asking),
         cmocka_unit_test (test_scenarios),
     };

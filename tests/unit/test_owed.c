@@ -445,6 +445,54 @@ static void refuses (void **state)
     assert_int_equal (owed_count (*state), 0);
 }
 
+/*  A watch waits for what was put in its time, as it was then or later, and for nothing else. */
+static void watches (void **state)
+{
+    owed_t *owed = *state;
+    put (owed, "before", 0, NULL);
+    owed_watch (owed, 7);
+    put (owed, "a", 0, NULL);
+    put (owed, "b", 0, NULL);
+    owed_watch_end (owed);
+    put (owed, "after", 0, NULL);
+    assert_int_equal (owed_watched (owed, 7), 2);
+    assert_int_equal (owed_watched (owed, 8), 0);
+    enter (owed, "before", "1");
+    enter (owed, "a", "2");
+    enter (owed, "b", "3");
+    put (owed, "a", 0, NULL); /* owed again: what is on its way counts all the same */
+    owed_acknowledged (owed, 0, 1);
+    assert_int_equal (owed_watched (owed, 7), 2);
+    owed_acknowledged (owed, 0, 2);
+    assert_int_equal (owed_watched (owed, 7), 1);
+    assert_true (has (owed, "a"));
+    owed_restart (owed, 0); /* another sink: it comes again */
+    assert_int_equal (owed_watched (owed, 7), 1);
+    owed_watch (owed, 7); /* a later change, before the first is through */
+    put (owed, "b", 0, NULL);
+    owed_watch_end (owed);
+    assert_int_equal (owed_watched (owed, 7), 1);
+    enter (owed, "b", "4");
+    owed_acknowledged (owed, 0, 1);
+    assert_int_equal (owed_watched (owed, 7), 0);
+    owed_watch (owed, 7);
+    owed_watch_end (owed); /* nothing was put */
+    assert_int_equal (owed_watched (owed, 7), 0);
+    assert_int_equal (owed_count (owed), 2);
+    owed_watch_present (owed, OWED_WATCH_FRESH);
+    assert_int_equal (owed_watched (owed, OWED_WATCH_FRESH), 2);
+    owed_watch (owed, 9);
+    put (owed, "after", 0, NULL); /* changes over */
+    owed_watch_end (owed);
+    assert_int_equal (owed_watched (owed, OWED_WATCH_FRESH), 1);
+    owed_drop (owed, 0); /* has no content any more */
+    owed_drop (owed, 0);
+    assert_int_equal (owed_watched (owed, OWED_WATCH_FRESH), 0);
+    assert_int_equal (owed_watched (owed, 9), 0);
+    put (owed, "c", 0, NULL);
+    owed_watch_present (owed, 11); /* freed with it */
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -462,6 +510,7 @@ int main (void)
         cmocka_unit_test_setup_teardown (forgotten_wherever_it_is, make, unmake),
         cmocka_unit_test_setup_teardown (remembers_the_generation, make, unmake),
         cmocka_unit_test_setup_teardown (refuses, make, unmake),
+        cmocka_unit_test_setup_teardown (watches, make, unmake),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

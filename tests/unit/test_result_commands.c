@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/event.h"
 #include "sink/result_commands.h"
 #include "sink/result_lookup.h"
 
@@ -60,6 +61,7 @@ static gather_result_t result_of (result_kind_t kind, span_t *contents, uint32_t
                              .window_start_ms = 60000,
                              .window_end_ms = 120000,
                              .ttl_ms = 7200000,
+                             .since_ms = EVENT_TIME_NONE,
                              .shards = count,
                              .complete = true,
                              .exact = true,
@@ -110,6 +112,7 @@ static void a_ranking_is_merged_and_replaced (void **state)
         "DEL p-hot:items:te%%3Anant:s%%7B1%%7D%%20%%25:meta\n"
         "HSET p-hot:items:te%%3Anant:s%%7B1%%7D%%20%%25:meta lineage 0000000000000abc "
         "window_start 60000 window_end 120000 era 1700 revision 3 shards 2 complete 1 exact 1 "
+        "changed 0 "
         "items 3 computed_at %d\n"
         "PEXPIRE p-hot:items:te%%3Anant:s%%7B1%%7D%%20%%25:meta 7200000\n",
         (int)NOW_MS);
@@ -129,13 +132,14 @@ static void an_empty_ranking_deletes_the_key (void **state)
     span_t contents[] = {span_of_buffer (&body)};
     gather_result_t result = result_of (RESULT_RANKING, contents, 1);
     result.complete = result.exact = false;
+    result.since_ms = 59999; /* it came before the window */
     assert_int_equal (result_commands_window (maker, &result, 5, &prepare, &commands), 0);
     expect_commands (&commands,
                      "DEL hot:items:{te%3Anant:s%7B1%7D%20%25}\n"
                      "DEL hot:items:{te%3Anant:s%7B1%7D%20%25}:meta\n"
                      "HSET hot:items:{te%3Anant:s%7B1%7D%20%25}:meta lineage 0000000000000abc "
                      "window_start 60000 window_end 120000 era 1700 revision 3 shards 1 complete 0 "
-                     "exact 0 items 0 computed_at 5\n"
+                     "exact 0 changed 0 revision_since 59999 items 0 computed_at 5\n"
                      "PEXPIRE hot:items:{te%3Anant:s%7B1%7D%20%25}:meta 7200000\n");
     buffer_free (&body);
     result_commands_destroy (&maker);
@@ -233,12 +237,14 @@ static void metrics_are_summed_and_kept_in_the_history (void **state)
     result.tenant = span_of ("t");
     result.scenario = span_of ("s");
     result.metrics_json = span_of (json);
+    result.since_ms = 60000; /* the revision came within the window */
     assert_int_equal (result_commands_window (maker, &result, 5, &prepare, &commands), 0);
     static const char history[] =
         "ZREMRANGEBYSCORE rec:metrics:t:s:history 120000 120000\n"
         "ZADD rec:metrics:t:s:history 120000 {\"total_actions\":10,\"ctr\":0.25,"
         "\"lineage\":\"0000000000000abc\",\"window_start\":60000,\"window_end\":120000,"
-        "\"era\":1700,\"revision\":3,\"shards\":2,\"complete\":1}\n"
+        "\"era\":1700,\"revision\":3,\"shards\":2,\"complete\":1,\"changed\":1,"
+        "\"revision_since\":60000}\n"
         "ZREMRANGEBYRANK rec:metrics:t:s:history 0 -49\n"
         "PEXPIRE rec:metrics:t:s:history 7200000\n";
     char expected[2048];
@@ -246,7 +252,8 @@ static void metrics_are_summed_and_kept_in_the_history (void **state)
         expected, sizeof expected, "%s%s",
         "DEL rec:metrics:t:s\n"
         "HSET rec:metrics:t:s total_actions 10 ctr 0.25 lineage 0000000000000abc window_start "
-        "60000 window_end 120000 era 1700 revision 3 shards 2 complete 1\n"
+        "60000 window_end 120000 era 1700 revision 3 shards 2 complete 1 changed 1 "
+        "revision_since 60000\n"
         "PEXPIRE rec:metrics:t:s 7200000\n",
         history);
     expect_commands (&commands, expected);

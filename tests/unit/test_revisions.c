@@ -27,16 +27,15 @@ static void say (char sign, const char *text, size_t size)
     buffer_append (&told, text, size);
 }
 
-static void on_want (void *arg, span_t tenant, span_t scenario, bool active, span_t json,
-                     bool by_default)
+static void on_want (void *arg, const source_want_t *want)
 {
     (void)arg;
-    assert_true (json.size || !active);
-    assert_true (active || !by_default);
+    assert_true (want->json.size || !want->active);
+    assert_true (want->active || !want->by_default);
     char text[64];
-    int size = snprintf (text, sizeof text, "%.*s/%.*s", (int)tenant.size, tenant.bytes,
-                         (int)scenario.size, scenario.bytes);
-    say (by_default ? '*' : active ? '+' : '-', text, (size_t)size);
+    int size = snprintf (text, sizeof text, "%.*s/%.*s", (int)want->tenant.size,
+                         want->tenant.bytes, (int)want->scenario.size, want->scenario.bytes);
+    say (want->by_default ? '*' : want->active ? '+' : '-', text, (size_t)size);
 }
 
 static void on_problem (void *arg, const char *source, const char *tenant, const char *scenario,
@@ -78,7 +77,7 @@ static void expect (const char *text)
 static void test_documents (void **state)
 {
     (void)state;
-    source_table_t *table = source_table_new (&listener, NULL, NULL);
+    source_table_t *table = source_table_new (&listener, NULL);
     put (table, "1", "t/a");
     expect ("+t/a");
     put (table, "1", "t/a"); /* the same text: nothing new */
@@ -105,7 +104,7 @@ static void test_documents (void **state)
 static void test_conflicts (void **state)
 {
     (void)state;
-    source_table_t *table = source_table_new (&listener, NULL, NULL);
+    source_table_t *table = source_table_new (&listener, NULL);
     put (table, "1", "t/a");
     expect ("+t/a");
     put (table, "2", "t/a paused");
@@ -126,7 +125,7 @@ static void test_conflicts (void **state)
 static void test_leaving (void **state)
 {
     (void)state;
-    source_table_t *table = source_table_new (&listener, NULL, NULL);
+    source_table_t *table = source_table_new (&listener, NULL);
     put (table, "1", "t/a");
     expect ("+t/a");
     source_table_leave (table, "1", 5000);
@@ -150,7 +149,7 @@ static void test_leaving (void **state)
 static void test_full_read (void **state)
 {
     (void)state;
-    source_table_t *table = source_table_new (&listener, NULL, NULL);
+    source_table_t *table = source_table_new (&listener, NULL);
     source_table_begin (table);
     put (table, "1", "t/a");
     put (table, "2", "t/b");
@@ -166,13 +165,62 @@ static void test_full_read (void **state)
 static void test_dedicated (void **state)
 {
     (void)state;
-    source_table_t *table = source_table_new (&listener, "t", "a");
+    char error[128];
+    scenario_scope_t *scope = scenario_scope_new ("t", "a", NULL, 0, error, sizeof error);
+    source_table_t *table = source_table_new (&listener, scope);
     put (table, "1", "t/a");
     put (table, "2", "t/b bad");
     put (table, "3", "u/a");
     expect ("+t/a");
     put (table, "1", "t/b");
     expect ("-t/a");
+    source_table_destroy (&table);
+    scenario_scope_destroy (&scope);
+}
+
+/*  What stands where, as text: the state's letter, the scenario, status and errors. */
+static void on_standing (void *arg, const source_standing_t *standing)
+{
+    (void)arg;
+    char text[64];
+    int size = snprintf (text, sizeof text, "%.*s:%s:%u", (int)standing->scenario.size,
+                         standing->scenario.bytes, standing->status ? standing->status : "",
+                         standing->errors);
+    say ("0vic"[standing->state], text, (size_t)size);
+}
+
+static void ignore_want (void *arg, const source_want_t *want)
+{
+    (void)arg;
+    (void)want;
+}
+
+static void ignore_problem (void *arg, const char *source, const char *tenant,
+                            const char *scenario, const char *path, const char *reason)
+{
+    (void)arg, (void)source, (void)tenant, (void)scenario, (void)path, (void)reason;
+}
+
+static void test_standing (void **state)
+{
+    (void)state;
+    const source_listener_t standing = {
+        .want = ignore_want, .problem = ignore_problem, .standing = on_standing};
+    source_table_t *table = source_table_new (&standing, NULL);
+    put (table, "1", "t/a");
+    expect ("va:active:0");
+    put (table, "1", "t/a bad");
+    expect ("ia:bad:1");
+    put (table, "2", "t/a paused");
+    expect ("ca:paused:1");
+    source_table_remove (table, "1");
+    expect ("va:paused:0");
+    source_table_fail (table, "2", "permission denied");
+    expect ("ia::1");
+    source_table_leave (table, "2", 1000); /* it may be back soon: as it was */
+    expect ("");
+    source_table_step (table, 2000);
+    expect ("0a::0");
     source_table_destroy (&table);
 }
 
@@ -184,7 +232,7 @@ static bool begin (source_table_t *table, const char *tenant, const char *scenar
 static void test_begun_by_default (void **state)
 {
     (void)state;
-    source_table_t *table = source_table_new (&listener, NULL, NULL);
+    source_table_t *table = source_table_new (&listener, NULL);
     assert_true (begin (table, "t", "a"));
     assert_true (begin (table, "t", "a")); /* asked for by another */
     expect ("*t/a *t/a");
@@ -215,12 +263,15 @@ static void test_begun_by_default (void **state)
     source_table_step (table, 2000);
     expect ("-t/b");
     source_table_destroy (&table);
-    table = source_table_new (&listener, "t", "a");
+    char error[128];
+    scenario_scope_t *scope = scenario_scope_new ("t", "a", NULL, 0, error, sizeof error);
+    table = source_table_new (&listener, scope);
     assert_false (begin (table, "t", "b"));
     assert_false (begin (table, "u", "a"));
     assert_true (begin (table, "t", "a"));
     expect ("*t/a");
     source_table_destroy (&table);
+    scenario_scope_destroy (&scope);
 }
 
 /*  ---- registry and store ---- */
@@ -228,8 +279,9 @@ static void test_begun_by_default (void **state)
 static char folder[] = "/tmp/hotpath-test-XXXXXX";
 static char record[64];
 
-static void on_revision (void *arg, const config_entry_t *entry)
+static void on_revision (void *arg, const registry_change_t *change)
 {
+    const config_entry_t *entry = &change->entry;
     (void)arg;
     char text[64];
     int size = snprintf (text, sizeof text, "%.*s=%llu", (int)entry->scenario.size,
@@ -239,7 +291,11 @@ static void on_revision (void *arg, const config_entry_t *entry)
 
 static void want (registry_t *registry, const char *scenario, bool active, const char *json)
 {
-    registry_want (registry, span_of ("t"), span_of (scenario), active, span_of (json), false);
+    const registry_want_t wanted = {.tenant = span_of ("t"),
+                                    .scenario = span_of (scenario),
+                                    .active = active,
+                                    .json = span_of (json)};
+    registry_want (registry, &wanted);
 }
 
 static void test_revisions (void **state)
@@ -293,7 +349,12 @@ static void test_revisions (void **state)
 
 static void want_default (registry_t *registry, const char *scenario)
 {
-    registry_want (registry, span_of ("t"), span_of (scenario), true, span_of ("{d}"), true);
+    const registry_want_t wanted = {.tenant = span_of ("t"),
+                                    .scenario = span_of (scenario),
+                                    .active = true,
+                                    .json = span_of ("{d}"),
+                                    .by_default = true};
+    registry_want (registry, &wanted);
 }
 
 /*  Which scenarios of the record are as they began by default. */
@@ -443,6 +504,50 @@ static void test_no_record (void **state)
     rmdir (path_in ("data.mdb"));
 }
 
+static void want_number (registry_t *registry, const char *json, uint64_t number)
+{
+    const registry_want_t wanted = {.tenant = span_of ("t"),
+                                    .scenario = span_of ("n"),
+                                    .active = true,
+                                    .json = span_of (json),
+                                    .number = number};
+    registry_want (registry, &wanted);
+}
+
+/*  A number that a config is known by elsewhere is taken over, and none ever goes back. */
+static void test_numbers_from_elsewhere (void **state)
+{
+    (void)state;
+    static const struct {
+        const char *json;
+        uint64_t number;
+        const char *told;
+    } cases[] = {
+        {"{1}", 7, "+n=7"},  /* begun elsewhere */
+        {"{1}", 7, ""},      {"{2}", 8, "+n=8"},
+        {"{2}", 3, ""},      /* the same, noted with an old number */
+        {"{3}", 3, "+n=9"},  /* another, noted with an old number */
+        {"{3}", 12, "+n=12"} /* the same by a greater number */,
+        {"{4}", 0, "+n=13"},
+    };
+    char error[256];
+    int code;
+    revision_store_t *store = revision_store_open (record, 1000, &code, error, sizeof error);
+    registry_t *registry = registry_new (store);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        want_number (registry, cases[i].json, cases[i].number);
+        registry_flush (registry, on_revision, NULL);
+        expect (cases[i].told);
+    }
+    registry_renumber (registry, span_of ("t"), span_of ("n"), span_of ("{4}"), 20);
+    registry_renumber (registry, span_of ("t"), span_of ("n"), span_of ("{3}"), 30);
+    registry_renumber (registry, span_of ("t"), span_of ("m"), span_of ("{4}"), 20);
+    registry_flush (registry, on_revision, NULL);
+    expect ("+n=20");
+    registry_destroy (&registry);
+    revision_store_close (&store);
+}
+
 static int make_folder (void **state)
 {
     (void)state;
@@ -468,6 +573,7 @@ int main (void)
         cmocka_unit_test (test_revisions), cmocka_unit_test (test_default_is_remembered),
         cmocka_unit_test (test_broken_record), cmocka_unit_test (test_removed_record),
         cmocka_unit_test (test_no_record),
+        cmocka_unit_test (test_standing),  cmocka_unit_test (test_numbers_from_elsewhere),
     };
     return cmocka_run_group_tests (tests, make_folder, remove_folder);
 }
