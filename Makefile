@@ -204,6 +204,7 @@ control-soak: all $(CONTROL_VENV)/made
 	    HOTPATH_CONTROL_CHANGES=50 HOTPATH_CONTROL_PREVIEWS=100 HOTPATH_CONTROL_RACES=1000 \
 	    HOTPATH_CONTROL_AWAY_SECONDS=60 HOTPATH_CONTROL_SCENARIOS=1000 HOTPATH_CONTROL_SECONDS=60 \
 	    HOTPATH_CONTROL_FUZZ=20000 ../build/venv/bin/python -m pytest -q -ra -s --timeout=1800 \
+	    -m 'long or not long' \
 	    integration/test_admin.py integration/test_admin_access.py integration/test_admin_fuzz.py \
 	    $(sort $(patsubst tests/%,%,$(wildcard tests/integration/test_control_*.py)))
 
