@@ -12,7 +12,8 @@ import lmdb
 import msgpack
 
 STAGES = ("scorer", "profiler", "metrics")
-HEAD_FORMAT = 1
+HEAD_FORMAT = 2
+CHECKSUM_BYTES = 4      # behind each value (common/shard_store.h)
 
 
 class Head(NamedTuple):
@@ -55,15 +56,16 @@ def _read_head(folder):
     if record is None:
         return None     # taken, and never committed
     fields = msgpack.Unpacker(raw=False)
-    fields.feed(record)
-    form, watermark, _, counted, late, skipped, present = (fields.unpack() for _ in range(7))
+    fields.feed(record[:-CHECKSUM_BYTES])
+    form = fields.unpack()
     if form != HEAD_FORMAT:
         raise ValueError(f"{folder} has a head of format {form}: see write_head in common/shard.c")
+    watermark, _, _, counted, late, skipped, present = (fields.unpack() for _ in range(7))
     vector = {}
     for _ in range(present):
         name, following, greatest = (fields.unpack() for _ in range(3))
         vector[name] = (following, greatest)
-    return Head(struct.unpack("<Q", epoch)[0], watermark, counted, late, skipped, vector, owed)
+    return Head(struct.unpack_from("<IIQ", epoch)[2], watermark, counted, late, skipped, vector, owed)
 
 
 def _keys_from(transaction, prefix):
