@@ -33,12 +33,13 @@ static void tell_shards (worker_t *self, readiness_t *readiness, int64_t now_ms)
 
 static void tell_ingestors (worker_t *self, readiness_t *readiness, int64_t now_ms)
 {
+    int64_t waits_ms = resolver_waits_ms (self->resolver, now_ms);
     if (self->ingestor_count)
         readiness_say (readiness, true, "ingestors", "%u addresses are known", self->ingestor_count);
-    else
-        readiness_say (readiness, false, "ingestors",
+    else /* at first they may not have been started: whoever starts in order does so after this one is ready */
+        readiness_say (readiness, waits_ms < READINESS_STALL_MS, "ingestors",
                        "no address of --ingestors is known: DNS is asked for %lld s",
-                       (long long)(resolver_waits_ms (self->resolver, now_ms) / 1000));
+                       (long long)(waits_ms / 1000));
 }
 
 static bool is_readable (zsock_t *socket)
@@ -88,7 +89,8 @@ static void tell_sink (worker_t *self, uint32_t index, readiness_t *readiness, i
     if (sink->silence.silent)
         readiness_say (
             readiness, false, "sink",
-            "%u at %s has answered nothing for %lld s: it is frozen, cut off, gone or full", index,
+            "%u at %s has acknowledged nothing for %lld s: Redis takes nothing (the sink says so), or it is "
+            "frozen, cut off, gone or full", index,
             sink->endpoint, (long long)(sink->silence.quiet_ms / 1000));
     else if (ms < SINK_STALL_MS)
         readiness_say (readiness, true, "sink", "%u at %s, results of %zu shards are owed", index,

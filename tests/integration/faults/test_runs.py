@@ -60,10 +60,13 @@ class Blocked(runs.Planned):
     def steps(self, _):
         self.ready()
         scorer, ingestor = self.host.fleet.of("scorer")[0], self.host.fleet.of("ingestor")[0]
-        before = ingestor.peak_bytes()
-        scorer.freeze()
         feeder = runs.Feeder(self.rig.source, 1.0, 30, steps_a_second=50)
         try:
+            # A partition begins only with owners that are heard: so first it is read.
+            routed = 'hotpath_events_total{outcome="routed",reason=""}'
+            servers.wait_until(lambda: ingestor.metrics().get(routed, 0) > 0, 30, "events are read")
+            before = ingestor.peak_bytes()
+            scorer.freeze()
             servers.wait_until(
                 lambda: ingestor.metrics().get('hotpath_paused_partitions{reason="blocked"}', 0) > 0,
                 45, "the ingestor reads no more")
