@@ -89,7 +89,8 @@ static void tell_sink (worker_t *self, uint32_t index, readiness_t *readiness, i
     if (sink->silence.silent)
         readiness_say (
             readiness, false, "sink",
-            "%u at %s has answered nothing for %lld s: it is frozen, cut off, gone or full", index,
+            "%u at %s has acknowledged nothing for %lld s: Redis takes nothing (the sink says so), or it is "
+            "frozen, cut off, gone or full", index,
             sink->endpoint, (long long)(sink->silence.quiet_ms / 1000));
     else if (ms < SINK_STALL_MS)
         readiness_say (readiness, true, "sink", "%u at %s, results of %zu shards are owed", index,
