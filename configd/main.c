@@ -273,7 +273,7 @@ static config_flow_t *open_flow (const configd_settings_t *settings, configd_t *
             settings_fail (code, "%s", error);
         if (code == EX_TEMPFAIL && clock_ms () - said_ms > OPEN_SAY_MS) {
             said_ms = clock_ms ();
-            log_warning ("cannot begin yet: waits and tries again", F_STR ("reason", error));
+            log_warning ("cannot begin yet: this one stands by, and tries again", F_STR ("reason", error));
         }
         status_turn (self->status, clock_ms ());
         beat_tick (&self->beat, clock_ms ());
