@@ -71,6 +71,7 @@ class Feeder(threading.Thread):
     def __init__(self, path, data, status):
         super().__init__(daemon=True)
         self.path, self.data, self.status = path, data, status
+        self.began = threading.Event()
         self.hurry = threading.Event()
         self.dry = 0        # looks at which all had been applied: then it was not full speed
 
@@ -83,6 +84,7 @@ class Feeder(threading.Thread):
                 step = len(self.data) // 16 if EVENTS < 500_000 else AHEAD_BYTES
                 if lag is None or lag < step:
                     at += file.write(self.data[at:at + step])
+                    self.began.set()
                 time.sleep(0.02)
             while at < len(self.data):
                 at += file.write(self.data[at:])
@@ -125,7 +127,7 @@ def test_one_four_two(pipeline, tmp_path, stream, expected, number):
         try:
             status.wait_shared(["scorer-0"])
             feeder.start()
-            servers.wait_until(lambda: (status.lag() or 0) > 0, SECONDS_MAX, "events to read", 0.02)
+            assert feeder.began.wait(SECONDS_MAX), "no event was written"
             more = start_more(pipeline.state, tmp_path, 3)
             took["1 -> 4"] = status.wait_shared(["scorer-0", *more])
             for name, end in (("scorer-more-0", signal.SIGTERM),
