@@ -1,6 +1,5 @@
 #include "common/shard.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -185,11 +184,10 @@ static shard_fault_t set_aside (shard_t *self, const shard_options_t *options, c
                                 size_t error_size)
 {
     char aside[PATH_BYTES_MAX];
-    if (shard_check_set_aside (self->folder, options->wall_ms, aside, sizeof aside) != 0) {
-        size_t size = strlen (error);
-        snprintf (error + size, error_size - size, "; and it cannot be set aside: %s", strerror (errno));
-        return SHARD_FAULT_ACCESS;
-    }
+    shard_fault_t fault = shard_check_set_aside (self->folder, options->wall_ms, aside,
+                                                 sizeof aside, error, error_size);
+    if (fault)
+        return fault;
     log_error ("the store of a shard is broken and was set aside: the shard is rebuilt from the oldest kept "
                "offsets of the source",
                F_STR ("reason", error), F_STR ("stage", self->stage->name),

@@ -199,14 +199,18 @@ static void sweep (const char *folder)
         closedir (entries);
 }
 
-int shard_check_set_aside (const char *folder, int64_t wall_ms, char *aside, size_t aside_size)
+shard_fault_t shard_check_set_aside (const char *folder, int64_t wall_ms, char *aside,
+                                     size_t aside_size, char *error, size_t error_size)
 {
     char path[PATH_MAX];
     snprintf (path, sizeof path, "%s/data.mdb", folder);
     snprintf (aside, aside_size, "%s/%s%" PRId64, folder, aside_prefix, wall_ms);
-    if (rename (path, aside) != 0)
-        return -1;
+    if (rename (path, aside) != 0) {
+        size_t size = strlen (error);
+        snprintf (error + size, error_size - size, "; and it cannot be set aside: %s", strerror (errno));
+        return SHARD_FAULT_ACCESS;
+    }
     shard_check_clear (folder);
     sweep (folder);
-    return 0;
+    return SHARD_FAULT_NONE;
 }

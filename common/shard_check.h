@@ -50,8 +50,9 @@ typedef struct {
 shard_store_t *shard_check_open (const char *folder, const shard_check_options_t *options,
                                  shard_fault_t *fault, char *error, size_t error_size);
 
-/*  Renames data.mdb, and removes the mark and what was set aside before the newest few. 0 with
- *  its new path in `aside`, or -1 with errno. */
-int shard_check_set_aside (const char *folder, int64_t wall_ms, char *aside, size_t aside_size);
+/*  Renames data.mdb, and removes the mark and what was set aside before the newest few. Its new path is in
+ *  `aside`; or ACCESS, and why it cannot be is added to what `error` (a string) says already. */
+shard_fault_t shard_check_set_aside (const char *folder, int64_t wall_ms, char *aside,
+                                     size_t aside_size, char *error, size_t error_size);
 
 #endif

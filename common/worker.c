@@ -262,11 +262,11 @@ int worker_run (worker_t *self, char *error, size_t error_size)
 }
 
 /*  Are there shards left, and reason to wait for them? */
-static bool goes_on_draining (const worker_t *self, int64_t began_ms)
+static bool goes_on_draining (const worker_t *self)
 {
     const char *reason = "there was no time";
     uint32_t left = worker_owned (self), stuck = worker_stuck (self, &reason);
-    int64_t waited_ms = clock_ms () - began_ms;
+    int64_t waited_ms = clock_ms () - self->drain_ms;
     bool late = waited_ms > WORKER_DRAIN_MS || (stuck == left && waited_ms > WORKER_DRAIN_STUCK_MS);
     if (!left || self->end_code)
         return false;
@@ -278,12 +278,11 @@ static bool goes_on_draining (const worker_t *self, int64_t began_ms)
 
 int worker_drain (worker_t *self)
 {
-    int64_t began_ms = clock_ms ();
     self->draining = true;
-    self->drain_ms = began_ms;
+    self->drain_ms = clock_ms ();
     shard_owner_leave (self->owner);
     worker_give_all (self);
-    while (goes_on_draining (self, began_ms))
+    while (goes_on_draining (self))
         turn (self);
     if (worker_owned (self) > 0)
         return -1;

@@ -98,12 +98,10 @@ static shard_fault_t set_aside (revision_store_t *self, int64_t wall_ms, char *e
                                 size_t error_size)
 {
     char aside[PATH_MAX];
-    if (shard_check_set_aside (self->folder, wall_ms, aside, sizeof aside) != 0) {
-        size_t size = strlen (error);
-        snprintf (error + size, error_size - size, "; and it cannot be set aside: %s",
-                  strerror (errno));
-        return SHARD_FAULT_ACCESS;
-    }
+    shard_fault_t fault =
+        shard_check_set_aside (self->folder, wall_ms, aside, sizeof aside, error, error_size);
+    if (fault)
+        return fault;
     log_error ("the stored revisions are broken and were set aside: a new era begins, and counts "
                "them from 1",
                F_STR ("reason", error), F_STR ("aside", aside));

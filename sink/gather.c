@@ -8,29 +8,6 @@
 #include "common/check.h"
 #include "common/memory.h"
 
-static void queue_push (key_queue_t *queue, gather_key_t *key)
-{
-    if (queue->count == queue->capacity) {
-        size_t capacity = queue->capacity ? queue->capacity * 2 : 64;
-        gather_key_t **list = memory_new_array (capacity, sizeof *list);
-        for (size_t i = 0; i < queue->count; i++)
-            list[i] = queue->list[(queue->first + i) % queue->capacity];
-        free (queue->list);
-        *queue = (key_queue_t){.list = list, .count = queue->count, .capacity = capacity};
-    }
-    queue->list[(queue->first + queue->count++) % queue->capacity] = key;
-}
-
-static gather_key_t *queue_pop (key_queue_t *queue)
-{
-    if (queue->count == 0)
-        return NULL;
-    gather_key_t *key = queue->list[queue->first];
-    queue->first = (queue->first + 1) % queue->capacity;
-    queue->count--;
-    return key;
-}
-
 gather_t *gather_new (int64_t timeout_ms, size_t history_bytes_max)
 {
     gather_t *self = memory_new (sizeof *self);
@@ -62,7 +39,7 @@ void gather_destroy (gather_t **self_p)
 void gather_make_ready (gather_t *self, gather_key_t *key)
 {
     if (!key->queued)
-        queue_push (&self->ready, key);
+        key_queue_push (&self->ready, key);
     key->queued = true;
 }
 
@@ -70,7 +47,7 @@ void gather_want_lookup (gather_t *self, gather_key_t *key)
 {
     key->lookup = LOOKUP_WANTED;
     if (!key->lookup_queued)
-        queue_push (&self->lookups, key);
+        key_queue_push (&self->lookups, key);
     key->lookup_queued = true;
 }
 
@@ -83,7 +60,7 @@ void gather_drop_slot (gather_t *self, gather_key_t *key, uint32_t at)
 
 gather_key_t *gather_next_lookup (gather_t *self)
 {
-    gather_key_t *key = queue_pop (&self->lookups);
+    gather_key_t *key = key_queue_pop (&self->lookups);
     if (!key)
         return NULL;
     key->lookup_queued = false;
@@ -437,7 +414,7 @@ static void tick (gather_t *self, int64_t now_ms)
 bool gather_next (gather_t *self, int64_t now_ms, gather_result_t *result)
 {
     tick (self, now_ms);
-    for (gather_key_t *key; (key = queue_pop (&self->ready));) {
+    for (gather_key_t *key; (key = key_queue_pop (&self->ready));) {
         key->queued = false;
         if (publish_due (self, key, now_ms, result))
             return true;

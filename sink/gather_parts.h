@@ -5,12 +5,7 @@
 #define HOTPATH_SINK_GATHER_PARTS_H
 
 #include "sink/gather.h"
-
-/*  First in, first out, of keys; a key is in it once. */
-typedef struct {
-    gather_key_t **list;
-    size_t first, count, capacity;
-} key_queue_t;
+#include "sink/key_queue.h"
 
 struct gather {
     int64_t timeout_ms, tick_ms, sweep_ms;

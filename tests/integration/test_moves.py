@@ -4,12 +4,12 @@ the events of all wait less than 2 s for a move. In the end Redis equals the ora
 import os
 import signal
 import subprocess
-import threading
 import time
 from pathlib import Path
 
 from conftest import HOTPATH
 from support import servers
+from support.background import Background
 from test_live import children
 from test_status import PARTS, Status, free_ports
 from test_storage_faults import Feed, started
@@ -39,13 +39,12 @@ class Extra:
         return code
 
 
-class Load(threading.Thread):
+class Load(Background):
     """Appends to the files all the time, a little each time."""
 
     def __init__(self, feed, begin, end, seconds):
-        super().__init__(daemon=True)
+        super().__init__()
         self.feed, self.begin, self.end, self.seconds = feed, begin, end, seconds
-        self.ended = threading.Event()
 
     def run(self):
         start = time.monotonic()
@@ -55,14 +54,6 @@ class Load(threading.Thread):
                         * (time.monotonic() - start) / self.seconds)
             self.feed.feed(share)
             time.sleep(0.02)
-
-    def __enter__(self):
-        self.start()
-        return self
-
-    def __exit__(self, *_):
-        self.ended.set()
-        self.join()
 
 
 def test_workers_come_and_go(pipeline, tmp_path):

@@ -11,13 +11,13 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
 import pytest
 from conftest import HOTPATH, Pipeline, Running, expected_of_files
 from support import maker, redis_check, servers
+from support.background import Background
 from test_live import children
 from test_status import PARTS, Status, free_ports
 
@@ -116,14 +116,13 @@ class Live:
         self.running.kill()
 
 
-class NoWayBack(threading.Thread):
+class NoWayBack(Background):
     """Looks at rankings, metrics and some profiles while they are rebuilt: what a reader sees of one
     key never goes back in time."""
 
     def __init__(self, client):
-        super().__init__(daemon=True)
+        super().__init__()
         self.client = client
-        self.ended = threading.Event()
         self.seen = {}
         self.wrong = []
         self.looks = 0
@@ -150,14 +149,6 @@ class NoWayBack(threading.Thread):
     def run(self):
         while not self.ended.wait(0.02):
             self.look()
-
-    def __enter__(self):
-        self.start()
-        return self
-
-    def __exit__(self, *_):
-        self.ended.set()
-        self.join()
 
     def check(self):
         assert self.looks > 3 and self.seen

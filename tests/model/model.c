@@ -375,6 +375,17 @@ static int run_one (const schedule_t *schedule, bool whole)
     return finish ();
 }
 
+/*  An option's number; ends the program where it is none: another seed than was meant would be a lie. */
+static uint64_t number_of (const char *text)
+{
+    char *end;
+    uint64_t number = strtoull (text, &end, 0);
+    if (end != text && !*end)
+        return number;
+    fprintf (stderr, "model: '%s' is not a number (see the head of tests/model/model.c)\n", text);
+    exit (64);
+}
+
 int main (int argc, char **argv)
 {
     static const struct option options[] = {
@@ -391,7 +402,7 @@ int main (int argc, char **argv)
     schedule_t one = {0};
     bool is_one = false, whole = false, test = false;
     for (int option; (option = getopt_long (argc, argv, "", options, NULL)) != -1;) {
-        uint64_t number = optarg ? strtoull (optarg, NULL, 0) : 0;
+        uint64_t number = optarg && option != 'k' ? number_of (optarg) : 0;
         switch (option) {
         case 's': request.seed = number; break;
         case 'n': request.schedules = number; break;

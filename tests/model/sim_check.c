@@ -48,10 +48,11 @@ shard_store_t *shard_check_open (const char *folder, const shard_check_options_t
     return shard_store_open (folder, options->bytes_max, true, fault, error, error_size);
 }
 
-int shard_check_set_aside (const char *folder, int64_t wall_ms, char *aside, size_t aside_size)
+shard_fault_t shard_check_set_aside (const char *folder, int64_t wall_ms, char *aside,
+                                     size_t aside_size, char *error, size_t error_size)
 {
-    (void) wall_ms;
+    (void) wall_ms, (void) error, (void) error_size;
     snprintf (aside, aside_size, "%s", folder);
     shard_check_suspect (folder);
-    return -1;
+    return SHARD_FAULT_ACCESS;
 }

@@ -137,14 +137,3 @@ int committer_fd (const committer_t *self)
     (void) self;
     return -1;
 }
-
-void commit_job_destroy (commit_job_t **job_p)
-{
-    commit_job_t *job = *job_p;
-    if (!job)
-        return;
-    change_set_free (&job->changes);
-    vector_free (&job->vector);
-    free (job);
-    *job_p = NULL;
-}

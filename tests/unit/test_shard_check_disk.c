@@ -334,13 +334,16 @@ static int count_aside (const char *folder)
 
 static void aside (void **state)
 {
-    char path[256], to[512], expected[512];
+    char path[256], to[512], expected[512], error[512] = "broken";
     path_of (path, *state, "data.mdb");
-    assert_int_equal (shard_check_set_aside (*state, 5, to, sizeof to), -1); /* there is none */
+    assert_int_equal (shard_check_set_aside (*state, 5, to, sizeof to, error, sizeof error),
+                      SHARD_FAULT_ACCESS); /* there is none */
+    assert_string_equal (error, "broken; and it cannot be set aside: No such file or directory");
     for (int i = 0; i < 5; i++) {
         fclose (fopen (path, "w"));
         shard_check_suspect (*state);
-        assert_int_equal (shard_check_set_aside (*state, 1700000000000 + i, to, sizeof to), 0);
+        assert_int_equal (
+            shard_check_set_aside (*state, 1700000000000 + i, to, sizeof to, error, sizeof error), 0);
         snprintf (expected, sizeof expected, "%s/data.mdb.corrupt-%lld", (char *)*state,
                   1700000000000LL + i);
         assert_string_equal (to, expected);
