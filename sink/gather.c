@@ -279,6 +279,19 @@ static void fill_result (gather_t *self, gather_key_t *key, gather_slot_t *slot,
     }
 }
 
+/*  Is a metrics window the one to show in rec:metrics? Of two that end on the slide of now, the later: a shard that
+ * counts old windows once more after a change of config sends them by the greater revision, and a window that was
+ * owed before it comes by the lesser. Where the slide has changed, by the order of all results. */
+static bool is_newest (const gather_key_t *key, const result_order_t *order)
+{
+    const result_order_t *old = &key->order;
+    if (old->known && old->lineage == order->lineage &&
+        order->window_end_ms != old->window_end_ms && order->window_end_ms % key->slide_ms == 0 &&
+        old->window_end_ms % key->slide_ms == 0)
+        return order->window_end_ms > old->window_end_ms;
+    return result_order_replaces (order, old);
+}
+
 static void publish (gather_t *self, gather_key_t *key, uint32_t at, int64_t now_ms,
                      gather_result_t *result)
 {
@@ -300,7 +313,7 @@ static void publish (gather_t *self, gather_key_t *key, uint32_t at, int64_t now
         return;
     }
     bool empty = gather_slot_empty (slot);
-    result->newest = result_order_replaces (&order, &key->order);
+    result->newest = is_newest (key, &order);
     if (result->newest)
         key->order = order;
     gather_history_set (&key->history, &order, empty);
@@ -353,8 +366,7 @@ static bool restore (gather_t *self, gather_key_t *key, gather_result_t *result)
     const gather_window_t *newest = gather_history_newest (&key->history);
     int64_t last_ms = self->members[count - 1].window_end_ms;
     result->window_end_ms = last_ms;
-    if (newest->order.window_end_ms == last_ms &&
-        result_order_replaces (&newest->order, &key->order)) {
+    if (newest->order.window_end_ms == last_ms && is_newest (key, &newest->order)) {
         result->newest = true;
         key->order = newest->order;
     }

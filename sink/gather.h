@@ -5,6 +5,7 @@
  * replaces a greater one, an equal one does: by (revision, window end, shards reported) within a
  * lineage; another lineage replaces. A metrics history is ordered so per window. What Redis has is
  * looked up before a key is first written.
+ * In rec:metrics the later of two windows stays, whatever their revisions, unless the slide changed between.
  *
  *  An empty metrics window is written only where a window with events lies within the newest
  *  history_windows before it; it waits for those before it that are still gathered.

@@ -22,6 +22,7 @@ typedef struct {
     result_kind_t kind;
     uint64_t sequence, lineage;
     int64_t now_ms;
+    const char *metrics; /* their block of config */
     bool answer; /* lookups are answered: with `order`, and `windows` */
     result_order_t order;
     result_order_t windows[8];
@@ -34,7 +35,12 @@ typedef struct {
 static void begin (bench_t *bench, result_kind_t kind)
 {
     *bench =
-        (bench_t){.gather = gather_new (TIMEOUT_MS, HISTORY_BYTES_MAX), .kind = kind, .lineage = 1, .answer = true, .epoch = 1};
+        (bench_t){.gather = gather_new (TIMEOUT_MS, HISTORY_BYTES_MAX),
+                  .kind = kind,
+                  .metrics = "{\"metrics\":{\"window_size_seconds\":60,\"history_windows\":4}}",
+                  .lineage = 1,
+                  .answer = true,
+                  .epoch = 1};
 }
 
 static void end (bench_t *bench)
@@ -42,9 +48,9 @@ static void end (bench_t *bench)
     gather_destroy (&bench->gather);
 }
 
-static void write_content (buffer_t *body, result_kind_t kind, uint32_t shard, uint64_t total)
+static void write_content (buffer_t *body, const bench_t *bench, uint32_t shard, uint64_t total)
 {
-    if (kind == RESULT_RANKING) {
+    if (bench->kind == RESULT_RANKING) {
         char name[16];
         snprintf (name, sizeof name, "item-%u", shard);
         result_ranking_t head = {.top_k = 2, .item_count = total > 0};
@@ -55,8 +61,7 @@ static void write_content (buffer_t *body, result_kind_t kind, uint32_t shard, u
         return;
     }
     result_metrics_t metrics = {
-        .metrics_json =
-            span_of ("{\"metrics\":{\"window_size_seconds\":60,\"history_windows\":4}}"),
+        .metrics_json = span_of (bench->metrics),
         .total_actions = total};
     results_write_metrics (body, &metrics);
 }
@@ -79,7 +84,7 @@ static int put (bench_t *bench, uint32_t shard, uint64_t revision, int64_t windo
                               .window_end_ms = window * MINUTE,
                               .exact = true,
                               .ttl_ms = 3600000};
-    write_content (&content, bench->kind, shard, total);
+    write_content (&content, bench, shard, total);
     span_t span = {(const char *)content.bytes, content.size};
     int status = gather_put (bench->gather, &frame, &token, &header, span, bench->now_ms);
     buffer_free (&content);
@@ -523,6 +528,37 @@ static void put_windows (bench_t *bench, int64_t from, int64_t to)
     expect_published (bench, "-");
 }
 
+/*  Shards that count old windows once more after a change send them by the greater revision. */
+static void an_old_window_counted_again_is_not_the_newest (void **state)
+{
+    (void)state;
+    bench_t bench;
+    begin (&bench, RESULT_METRICS);
+    put_windows (&bench, 10, 12);
+    put_all (&bench, 2, 11, 2);
+    expect_published (&bench, "11:2 3/1 history");
+    put_all (&bench, 2, 12, 2);
+    expect_published (&bench, "12:2 3/1");
+    put_all (&bench, 2, 13, 2);
+    expect_published (&bench, "13:2 3/1");
+    put_all (&bench, 1, 14, 2); /* owed since before the change */
+    expect_published (&bench, "14:1 3/1");
+    end (&bench);
+}
+
+/*  A slide of three minutes has no window that ends at minute 11: what it has is older, and shown at once. */
+static void an_older_window_of_another_slide_is_the_newest (void **state)
+{
+    (void)state;
+    bench_t bench;
+    begin (&bench, RESULT_METRICS);
+    put_windows (&bench, 10, 11);
+    bench.metrics = "{\"metrics\":{\"window_size_seconds\":180,\"history_windows\":4}}";
+    put_all (&bench, 2, 9, 2);
+    expect_published (&bench, "9:2 3/1");
+    end (&bench);
+}
+
 /*  history_windows is 4. */
 static void a_history_that_redis_lost_is_written_again (void **state)
 {
@@ -695,6 +731,8 @@ int main (void)
         cmocka_unit_test (windows_that_come_fast_do_not_starve_a_ranking),
         cmocka_unit_test (a_key_that_cannot_be_written_is_tried_again),
         cmocka_unit_test (publishes_again_when_redis_lost_it),
+        cmocka_unit_test (an_old_window_counted_again_is_not_the_newest),
+        cmocka_unit_test (an_older_window_of_another_slide_is_the_newest),
         cmocka_unit_test (a_history_that_redis_lost_is_written_again),
         cmocka_unit_test (a_history_is_written_again_after_a_failure),
         cmocka_unit_test (a_silent_history_comes_back_with_its_newest),

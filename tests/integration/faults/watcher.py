@@ -5,7 +5,8 @@
   weights of one revision.
 - Metrics and their history, read in one MULTI: the hash is the newest member of the history; each
   complete window that was seen is the oracle's.
-- Within a lineage neither a revision nor, within a revision, a window goes back.
+- Within a lineage no ranking's revision goes back nor, within a revision, its window; no metrics' window nor,
+  within a window, its revision.
 - A user's profile never goes back: not its newest event, nor a count; first_seen only to earlier. (A
   profiler that died begins at its last commit, and may write an older profile until it has caught up:
   such steps are counted, and none may be left at the end, which the comparison sees.)
@@ -37,7 +38,7 @@ class Watcher:
         self.reads = 0
         self.rankings = {}      # (scenario, era, number, window end) -> {item: score}
         self.metrics = {}       # (scenario, window end) -> fields
-        self.last = {}          # key -> (emptyings of Redis, lineage, era, number, window end)
+        self.last = {}          # key -> (emptyings of Redis, *place)
         self.profiles = {}      # key -> as last seen
         self.profiles_seen = 0
         self.profiles_back = 0  # times that a profile was older than before
@@ -94,9 +95,10 @@ class Watcher:
             return
         if int(meta[b"items"]) != len(members):
             self.problem(f"{key}: {len(members)} items beside a meta of {meta}")
-        place = self.check_place(key, meta, emptyings)
+        revision, end = (int(meta[b"era"]), int(meta[b"revision"])), int(meta[b"window_end"])
+        self.check_place(key, (meta[b"lineage"], revision, end), emptyings)
         if meta[b"complete"] == b"1" and len(self.rankings) < SNAPSHOTS_MAX:
-            self.rankings[name, *place[1:]] = {item.decode(): score for item, score in members}
+            self.rankings[name, *revision, end] = {item.decode(): score for item, score in members}
 
     def look_at_metrics(self, client, name):
         key = redis_check.key_of("rec:metrics:{}:{}", *name)
@@ -116,21 +118,18 @@ class Watcher:
         if not same_fields(fields, member):
             self.problem(f"{key}: {fields} beside a newest member of {member}")
             return
-        place = self.check_place(key, {field.encode(): value.encode()
-                                       for field, value in fields.items()}, emptyings)
+        revision, end = (int(fields["era"]), int(fields["revision"])), int(fields["window_end"])
+        self.check_place(key, (fields["lineage"], end, revision), emptyings)
         if fields["complete"] == "1" and len(self.metrics) < SNAPSHOTS_MAX:
-            self.metrics[name, place[3]] = fields
+            self.metrics[name, end] = fields
 
-    def check_place(self, key, meta, emptyings):
-        """(lineage, era, number, window end); none of an empty Redis is older than what it held before."""
-        place = (meta[b"lineage"], int(meta[b"era"]), int(meta[b"revision"]),
-                 int(meta[b"window_end"]))
+    def check_place(self, key, place, emptyings):
+        """(lineage, what orders the results of the key); none of an empty Redis is older than what it held before."""
         last = self.last.get(key)
         if emptyings % 2 == 0 and emptyings == self.rig.emptyings:
             if last and last[:2] == (emptyings, place[0]) and place < last[1:]:
                 self.problem(f"{key}: went back from {last[1:]} to {place}")
             self.last[key] = (emptyings, *place)
-        return place
 
     # --- profiles ---
 
