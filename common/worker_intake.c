@@ -67,7 +67,9 @@ static void want_rewind (worker_t *self, const wire_header_t *header, const wire
                          uint32_t partition)
 {
     worker_rewind_t *rewind = find_rewind (self, section->shard, partition);
-    if (rewind && rewind->incarnation == header->incarnation && rewind->rewinds == section->rewinds)
+    /* Two ingestors that began in one millisecond have one incarnation. */
+    if (rewind && rewind->incarnation == header->incarnation &&
+        rewind->rewinds == section->rewinds && span_equal (span_of (rewind->ingestor), header->sender))
         return;
     if (!rewind) {
         if (self->rewind_count == WORKER_REWINDS_MAX)
