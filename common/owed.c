@@ -54,6 +54,8 @@ typedef struct {
     size_t sent; /* of the `count`, how many have been sent */
     size_t bytes;
     uint64_t last_sequence;
+    uint64_t base;   /* sequences below were of an earlier numbering */
+    bool begin_due;  /* the sink has to be told of the base */
     uint64_t generation;
     bool generation_changed; /* since the last collect */
 } pipe_t;
@@ -418,6 +420,8 @@ void owed_again (owed_t *self, uint32_t sink, uint64_t expected)
 {
     pipe_t *pipe = &self->pipes[sink];
     size_t sent = 0;
+    if (expected < pipe->base)
+        pipe->begin_due = true;
     while (sent < pipe->count && flight_at (pipe, sent)->sequence < expected)
         sent++;
     if (sent < pipe->sent)
@@ -439,7 +443,16 @@ void owed_restart (owed_t *self, uint32_t sink)
     }
     while (pipe->count)
         pop_flight (pipe);
-    pipe->last_sequence = 0;
+    pipe->base = pipe->last_sequence + 1;
+    pipe->begin_due = pipe->base > 1;
+}
+
+uint64_t owed_take_begin (owed_t *self, uint32_t sink)
+{
+    pipe_t *pipe = &self->pipes[sink];
+    uint64_t base = pipe->begin_due ? pipe->base : 0;
+    pipe->begin_due = false;
+    return base;
 }
 
 uint64_t owed_generation (const owed_t *self, uint32_t sink)

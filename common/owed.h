@@ -88,10 +88,15 @@ uint64_t owed_next_sequence (const owed_t *self, uint32_t sink);
 size_t owed_pipe_bytes (const owed_t *self, uint32_t sink);
 /*  Redis has every sequence <= executed: those results are no longer owed, unless put again since. */
 void owed_acknowledged (owed_t *self, uint32_t sink, uint64_t executed);
-/*  The sink expects this sequence next: what is behind it is sent again. */
+/*  The sink expects this sequence next: what is behind it is sent again. Where that was of an earlier
+ *  numbering, the sink is to be told where this one begins. */
 void owed_again (owed_t *self, uint32_t sink, uint64_t expected);
-/*  The sink is another incarnation: sequences start at 1, all in the pipe waits again, in its order. */
+/*  The sink is another incarnation: all in the pipe waits again, in its order, for new numbers. No number is used
+ *  twice: a late answer of a former life would be taken for one of this, and where such an answer was believed
+ *  for a moment the sink would take what is new for repeats. */
 void owed_restart (owed_t *self, uint32_t sink);
+/*  Where the numbers begin, if the sink has to be told now, before it is sent more; else 0. */
+uint64_t owed_take_begin (owed_t *self, uint32_t sink);
 
 /*  Of Redis behind a sink, the generation for which everything live was owed, or 0: none yet. It is part
  *  of the commit that holds what is owed then: so a shard is not taken to be in an emptied Redis though

@@ -25,6 +25,9 @@ enum {
     WIRE_VERSION = 1,
     WIRE_FRAME_BYTES_MAX = 64 << 20,  /* refused beyond */
     WIRE_FRAME_BYTES_GOAL = 64 << 10, /* a frame is sent when it has grown to this */
+    WIRE_MARK_NEXT = 0,  /* once a second: the sequence that comes next */
+    WIRE_MARK_BEGIN = 1, /* to another life of the sink: sequences of this numbering begin here, and what had
+                            lower ones is sent again by these */
     WIRE_CHUNK_BYTES_MAX = 192 << 10, /* a result's body beyond this is sent in chunks */
     WIRE_NAME_BYTES_MAX = 4096,       /* partition names, endpoints, senders: not empty, no NUL */
     WIRE_SHARDS_MAX = 1024,
@@ -184,9 +187,9 @@ typedef struct {
 typedef struct {
     uint32_t shard;
     uint64_t epoch;
-    uint64_t sequence; /* 1, 2, 3 … for each (shard, epoch, sink incarnation); each chunk has its own */
-    uint32_t chunk, chunk_count; /* chunk 0 .. chunk_count - 1 of the body, sent in order; of 0 chunks: a mark,
-                                    once a second, that says which sequence comes next */
+    uint64_t sequence; /* 1, 2, 3 … for each (shard, epoch); each chunk has its own */
+    uint32_t chunk, chunk_count; /* chunk 0 .. chunk_count - 1 of the body, sent in order; of 0 chunks: a mark
+                                    (chunk: WIRE_MARK_NEXT, WIRE_MARK_BEGIN) */
     span_t body;
 } wire_result_t;
 

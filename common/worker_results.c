@@ -25,7 +25,7 @@ void worker_connect_sinks (worker_t *self)
 
 /*  ---- acknowledgements ---- */
 
-/*  The sink is another incarnation than the last that answered: sequences begin anew. */
+/*  The sink is another incarnation than the last that answered: what is owed is numbered anew. */
 static void sink_started (worker_t *self, uint32_t index, const wire_header_t *header, int64_t now_ms)
 {
     worker_sink_t *sink = &self->sinks[index];
@@ -161,6 +161,20 @@ static void fill_pipe (shard_t *shard, uint32_t index, int64_t now_ms)
     buffer_free (&body);
 }
 
+/*  Before anything else: where the numbers of a shard begin that do not begin at 1. */
+static uint32_t begin_numbers (const shard_t *shard, uint32_t index, buffer_t *results)
+{
+    const wire_result_t begin = {.shard = shard->number,
+                                 .epoch = shard->epoch,
+                                 .sequence = owed_take_begin (shard->owed, index),
+                                 .chunk = WIRE_MARK_BEGIN,
+                                 .body = span_of ("")};
+    if (!begin.sequence)
+        return 0;
+    wire_write_result (results, &begin);
+    return 1;
+}
+
 /*  Collects unsent chunks of all shards into `results`; returns how many. */
 static uint32_t gather_chunks (worker_t *self, uint32_t index, buffer_t *results, int64_t now_ms)
 {
@@ -173,6 +187,7 @@ static uint32_t gather_chunks (worker_t *self, uint32_t index, buffer_t *results
         follow_redis (self, shard, index, now_ms);
         if (!holds_back (self, shard))
             fill_pipe (shard, index, now_ms);
+        count += begin_numbers (shard, index, results);
         while (results->size < WIRE_FRAME_BYTES_GOAL && owed_to_send (shard->owed, index, &chunk)) {
             wire_result_t result = {.shard = shard->number,
                                     .epoch = shard->epoch,

@@ -98,6 +98,20 @@ static void keep (gather_slot_t *self, gather_part_t *part, const gather_arrival
     self->bytes += part->content_bytes;
 }
 
+/*  A part stays that is greater than what its shard sends now. It may not be in Redis yet, and he who owed it may be
+ *  dead: from now on it is owed by who sends now. */
+static void owe_instead (gather_slot_t *self, gather_part_t *part, const chain_token_t *token,
+                         int64_t now_ms, token_list_t *done)
+{
+    settle (part, done);
+    part->token = *token;
+    part->owes = true;
+    if (!self->dirty)
+        self->dirty_ms = now_ms;
+    self->dirty = true;
+    self->skipped = false;
+}
+
 void gather_slot_put (gather_slot_t *self, const gather_arrival_t *arrival, int64_t now_ms,
                       token_list_t *done)
 {
@@ -105,9 +119,12 @@ void gather_slot_put (gather_slot_t *self, const gather_arrival_t *arrival, int6
     CHECK (arrival->token->shard < self->shards_total);
     gather_part_t *part = &self->parts[arrival->token->shard];
     bool lesser = revision_compare (header->revision, self->revision) < 0;
-    if ((part->present && revision_compare (header->revision, part->revision) < 0) ||
-        (self->kind == RESULT_RANKING && lesser)) {
+    if (self->kind == RESULT_RANKING && lesser) {
         token_list_add (done, arrival->token);
+        return;
+    }
+    if (part->present && revision_compare (header->revision, part->revision) < 0) {
+        owe_instead (self, part, arrival->token, now_ms, done);
         return;
     }
     bool greater = revision_compare (header->revision, self->revision) > 0;

@@ -167,17 +167,29 @@ static void drop_chunks (link_t *link)
     link->chunks_bad = false;
 }
 
-static void begin_epoch (link_t *link, uint64_t epoch)
+static void begin_at (link_t *link, uint64_t sequence)
 {
     drop_chunks (link);
     free (link->ring);
     link->ring = NULL;
     link->ring_bits = 0;
-    link->epoch = epoch;
-    link->expected = 1;
-    link->executed = 0;
+    link->expected = sequence;
+    link->executed = sequence - 1;
     link->gap = false;
     link->gap_expected = 0;
+}
+
+static void begin_epoch (link_t *link, uint64_t epoch)
+{
+    link->epoch = epoch;
+    begin_at (link, 1);
+}
+
+/*  What was numbered before is sent again by numbers from here on. */
+static void begin_numbers (link_t *link, uint64_t sequence)
+{
+    if (sequence > link->expected)
+        begin_at (link, sequence);
 }
 
 static void want_repeat (result_chain_t *self, link_t *link, int64_t now_ms)
@@ -296,6 +308,10 @@ chain_verdict_t result_chain_take (result_chain_t *self, uint32_t peer, const wi
         if (link->expected == 1)
             want_repeat (self, link, now_ms);
         return CHAIN_OTHER_SINK;
+    }
+    if (result->chunk_count == 0 && result->chunk == WIRE_MARK_BEGIN) {
+        begin_numbers (link, result->sequence);
+        return CHAIN_MARK;
     }
     /* Behind a lost tail nothing would come that shows the gap; nor behind a lost answer that told of one. */
     if (result->chunk_count == 0 && result->sequence <= link->expected)

@@ -32,9 +32,9 @@ typedef enum {
     CHAIN_REPEAT,     /* came before: not an error */
     CHAIN_GAP,        /* refused: something before it is missing */
     CHAIN_OLD_EPOCH,  /* refused: the shard has another owner by now */
-    CHAIN_OTHER_SINK, /* refused: numbered for another life of the sink; it begins again at 1 */
+    CHAIN_OTHER_SINK, /* refused: numbered for another life of the sink */
     CHAIN_FULL,       /* refused: no room, or too many outstanding */
-    CHAIN_MARK,       /* says where the chain stands, as it does */
+    CHAIN_MARK,       /* says where the chain stands, as it does, or where it begins anew */
 } chain_verdict_t;
 
 /*  Names the sequences of one taken body, for result_chain_executed. */

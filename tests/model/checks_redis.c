@@ -97,9 +97,18 @@ static int compare_orders (const order_t *a, const order_t *b)
     return (a->shards > b->shards) - (a->shards < b->shards);
 }
 
-static void check_order (const char *what, order_t *was, const order_t *now)
+/*  Metrics: the later window stays, whatever the revisions. */
+static int compare_windows (const order_t *a, const order_t *b)
 {
-    if (compare_orders (now, was) < 0)
+    int order = (a->window_ms > b->window_ms) - (a->window_ms < b->window_ms);
+    return order ? order : compare_orders (a, b);
+}
+
+typedef int (*compare_t) (const order_t *a, const order_t *b);
+
+static void check_order (const char *what, compare_t compare, order_t *was, const order_t *now)
+{
+    if (compare (now, was) < 0)
         sim_fail ("a reader of %s sees revision %" PRId64 " window %" PRId64 " shards %" PRId64
                   " after %" PRId64 " %" PRId64 " %" PRId64,
                   what, now->revision, now->window_ms, now->shards, was->revision, was->window_ms,
@@ -156,7 +165,7 @@ static void check_ranking (void)
     order_t order;
     if (!read_order (meta_key, &order))
         return;
-    check_order ("the ranking", &reader.ranking, &order);
+    check_order ("the ranking", compare_orders, &reader.ranking, &order);
     uint32_t count = sim_redis_members (ranking_key);
     for (uint32_t i = 0; i < count; i++) {
         double score;
@@ -231,9 +240,16 @@ static void check_metrics (void)
 {
     order_t order;
     if (read_order (metrics_key, &order)) {
-        check_order ("the metrics", &reader.metrics, &order);
+        check_order ("the metrics", compare_windows, &reader.metrics, &order);
         check_mask ("the metrics", order.window_ms, order.complete,
                     mask_of_seconds (sim_redis_field (metrics_key, "watch_time_seconds")));
+        uint32_t members = sim_redis_members (history_key);
+        double newest = -1;
+        if (members > 0)
+            sim_redis_member (history_key, members - 1, &newest);
+        if (newest != (double) order.window_ms)
+            sim_fail ("the metrics are of window %" PRId64 ", the newest of their history of %.0f",
+                      order.window_ms, newest);
     }
     check_history ();
 }

@@ -400,6 +400,25 @@ static void parts_of_metrics_that_are_not_whole_stay_owed_for_a_while (void **st
     }
 }
 
+/*  A new owner of a shard sends a part of no revision, while that of its dead owner is not in Redis yet. */
+static void a_part_that_stays_is_owed_by_who_sent_last (void **state)
+{
+    (void)state;
+    bench_t bench;
+    begin (&bench, RESULT_METRICS);
+    put (&bench, 0, 2, 10, 1);
+    bench.epoch = 2;
+    put (&bench, 0, 1, 10, 1);
+    assert_int_equal (count_done (&bench), 1); /* the dead one's */
+    put (&bench, 1, 2, 10, 1);
+    put (&bench, 2, 2, 10, 1);
+    assert_string_equal (next (&bench), "10:2 3/1");
+    assert_int_equal (count_done (&bench), 1);
+    done (&bench, OUTCOME_OK);
+    assert_int_equal (count_done (&bench), 4);
+    end (&bench);
+}
+
 static void an_old_metrics_part_alone_is_done_or_begins_anew (void **state)
 {
     (void)state;
@@ -725,6 +744,7 @@ int main (void)
         cmocka_unit_test (nothing_is_written_before_the_order_is_known),
         cmocka_unit_test (a_part_sent_again_takes_the_place_of_the_first),
         cmocka_unit_test (metrics_history_is_ordered_per_window),
+        cmocka_unit_test (a_part_that_stays_is_owed_by_who_sent_last),
         cmocka_unit_test (an_old_metrics_part_alone_is_done_or_begins_anew),
         cmocka_unit_test (empty_windows_are_written_behind_one_that_is_not),
         cmocka_unit_test (an_empty_window_waits_for_those_before_it),

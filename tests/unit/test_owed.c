@@ -223,9 +223,18 @@ static void another_sink (void **state)
     enter (owed, "d", "d");
     enter (owed, "e", "e");
     enter (owed, "c", "c");
-    assert_sends (owed, "1:b 2:d 3:e 4:c");
+    owed_acknowledged (owed, 0, 4); /* said of numbers that are no longer used */
+    assert_int_equal (owed_take_begin (owed, 0), 5);
+    assert_int_equal (owed_take_begin (owed, 0), 0);
+    assert_sends (owed, "5:b 6:d 7:e 8:c");
+    owed_again (owed, 0, 5);
+    assert_int_equal (owed_take_begin (owed, 0), 0);
+    owed_again (owed, 0, 1); /* it did not hear of it */
+    assert_int_equal (owed_take_begin (owed, 0), 5);
+    assert_sends (owed, "5:b 6:d 7:e 8:c");
     owed_restart (owed, 1); /* the other pipe is another matter */
-    owed_acknowledged (owed, 0, 4);
+    assert_int_equal (owed_take_begin (owed, 1), 0);
+    owed_acknowledged (owed, 0, 8);
     assert_int_equal (owed_count (owed), 0);
     owed_restart (owed, 0); /* with nothing in it */
     assert_none_waits (owed);

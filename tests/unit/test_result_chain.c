@@ -66,6 +66,13 @@ static void judges_each_result (void **state)
         {"a mark of where it stands", US, 12, 1, 0, 0, "", 12200, CHAIN_MARK, NULL, 0, false, 0},
         {"a mark changes nothing", US, 12, 1, 0, 1, "x", 12200, CHAIN_ACCEPT, "x", 1, false, 0},
         {"an old mark", US, 12, 1, 0, 0, "", 12200, CHAIN_MARK, NULL, 0, false, 0},
+        {"chunk 0 before a new numbering", US, 12, 2, 0, 2, "x", 12200, CHAIN_PART, NULL, 0, false, 0},
+        {"a new numbering from 7", US, 12, 7, 1, 0, "", 12200, CHAIN_MARK, NULL, 0, false, 0},
+        {"what was under way of the old one", US, 12, 3, 1, 2, "x", 12200, CHAIN_REPEAT, NULL, 0, false, 0},
+        {"behind a gap of the new one", US, 12, 8, 0, 1, "x", 12200, CHAIN_GAP, NULL, 0, true, 7},
+        {"the first of the new one", US, 12, 7, 0, 1, "x", 12200, CHAIN_ACCEPT, "x", 7, false, 0},
+        {"the new numbering said again", US, 12, 7, 1, 0, "", 12200, CHAIN_MARK, NULL, 0, false, 0},
+        {"the next", US, 12, 8, 0, 1, "y", 12200, CHAIN_ACCEPT, "y", 8, false, 0},
     };
     result_chain_t *chain = result_chain_new (US);
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
