@@ -482,7 +482,7 @@ static void watches (void **state)
     owed_watch_end (owed);
     assert_int_equal (owed_watched (owed, 7), 1);
     enter (owed, "b", "4");
-    owed_acknowledged (owed, 0, 1);
+    owed_acknowledged (owed, 0, 4);
     assert_int_equal (owed_watched (owed, 7), 0);
     owed_watch (owed, 7);
     owed_watch_end (owed); /* nothing was put */
