@@ -248,7 +248,7 @@ fuzz:
 
 # --- To see it, to measure it --------------------------------------------------------------------
 
-.PHONY: demo bench clean
+.PHONY: demo bench bench-scorers clean
 demo:
 	@deploy/setup.sh build
 	$(AGAIN) all
@@ -256,6 +256,10 @@ demo:
 
 bench:
 	@tests/bench/run.sh
+
+bench-scorers: all
+	@make -s -f tests/bench/Makefile
+	@PYTHONPATH=tests build/venv/bin/python tests/bench/scorers.py
 
 clean:
 	rm -rf $(addprefix build/,bin lib obj unit model tests fuzz bench address-undefined thread crash \
