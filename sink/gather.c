@@ -279,19 +279,21 @@ static void fill_result (gather_t *self, gather_key_t *key, gather_slot_t *slot,
     }
 }
 
-/*  Is a metrics window the one to show in rec:metrics? Of two that end on the slide of now, the later: a shard that
- * counts old windows once more after a change of config sends them by the greater revision, and a window that was
- * owed before it comes by the lesser. Where the slide has changed, by the order of all results. Where Redis has a
- * history alone (it was emptied, and the sink died before that was noticed), the newest of that counts. */
+/*  Is a metrics window, which may be its history's member, the one to show in rec:metrics? Of two that end on the slide
+ * of now, the later: a shard that counts old windows once more after a change of config sends them by the greater
+ * revision, and a window that was owed before it comes by the lesser. Where the slide has changed, by the order of all
+ * results. Where Redis has a history alone (it was emptied, and the sink died before that was noticed), the newest of
+ * that counts. */
 static bool is_newest (const gather_key_t *key, const result_order_t *order)
 {
     const gather_window_t *newest = gather_history_newest (&key->history);
     const result_order_t *old = newest && !key->order.known ? &newest->order : &key->order;
-    if (old->known && old->lineage == order->lineage &&
-        order->window_end_ms != old->window_end_ms && order->window_end_ms % key->slide_ms == 0 &&
-        old->window_end_ms % key->slide_ms == 0)
-        return order->window_end_ms > old->window_end_ms;
-    return result_order_replaces (order, old);
+    bool alike = old->known && old->lineage == order->lineage &&
+                 order->window_end_ms % key->slide_ms == 0 &&
+                 old->window_end_ms % key->slide_ms == 0;
+    if (alike)
+        return order->window_end_ms >= old->window_end_ms;
+    return result_order_replaces (order, &key->order);
 }
 
 static void publish (gather_t *self, gather_key_t *key, uint32_t at, int64_t now_ms,
