@@ -93,7 +93,7 @@ static bool all_ready (const status_found_t *found, size_t count, char *problem,
 /*  Until another process of this name, and all others, are ready. `former` 0: only that all are. */
 static int wait_ready (status_finder_t *finder, const char *name, long former, int64_t wait_ms)
 {
-    char problem[STATUS_PROBLEM_BYTES + STATUS_NOTE_TEXT_MAX] = "";
+    char problem[STATUS_NOTE_TEXT_MAX + sizeof ": " + STATUS_PROBLEM_BYTES] = "";
     int64_t until_ms = clock_ms () + wait_ms;
     for (;;) {
         const status_found_t *found;
