@@ -2,7 +2,9 @@
 #include "ingestor/kafka_commit.h"
 #include "common/log.h"
 
-enum { COMMIT_INTERVAL_MS = 1000, ASK_MS_MAX = 10000 };
+/*  A question is to end by an answer or a broken connection: librdkafka 2.0 aborts where the answer to one that timed out
+ *  while the group had no coordinator comes after all. The longest that it takes. */
+enum { COMMIT_INTERVAL_MS = 1000, ASK_MS_MAX = 3600000 };
 
 void kafka_commit_on_answer (rd_kafka_t *handle, rd_kafka_resp_err_t code,
                              rd_kafka_topic_partition_list_t *offsets, void *opaque)

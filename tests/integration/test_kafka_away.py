@@ -105,6 +105,19 @@ def test_restarted_broker(pipeline, own_kafka):
     run_live(pipeline, Topic(own_kafka, 2), lambda: stream_of_now(24, seed=302), restart)
 
 
+def test_broker_away_for_long(pipeline, own_kafka):
+    """For longer than most questions to it wait: its return finds the same processes."""
+    def away(feed, running):
+        pids = children(running.process.pid, "hotpath-ingestor")
+        assert feed.feeding()
+        own_kafka.kill()
+        time.sleep(16)
+        own_kafka.start()
+        time.sleep(6)
+        assert children(running.process.pid, "hotpath-ingestor") == pids
+    run_live(pipeline, Topic(own_kafka, 2), lambda: stream_of_now(40, seed=304), away)
+
+
 def test_frozen_ingestor(pipeline, topic):
     """One of two, for a little less than what `hotpath run` kills it after. What it last said is that its
     partition is idle; the other partition goes on."""

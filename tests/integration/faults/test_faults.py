@@ -49,7 +49,8 @@ def test_the_only_owner_killed():
 # older window after FLUSHALL. 114: profiles due before a crash were written a period later. 146: a profiler died
 # between hearing that Redis was emptied and having said so to its state.
 @pytest.mark.long
-@pytest.mark.parametrize("seed, source", [(107, "files"), (112, "files"), (114, "kafka"), (146, "files")])
+@pytest.mark.parametrize("seed, source", [(107, "files"), (112, "files"), (114, "kafka"), (146, "files"),
+                                          (1795567914, "kafka")])
 def test_seeds_that_once_failed(seed, source, request):
     kafka = request.getfixturevalue("kafka") if source == "kafka" else None
     run_round(chaos.Plan(seed, source), kafka)
