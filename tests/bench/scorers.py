@@ -12,7 +12,6 @@ import tempfile
 from pathlib import Path
 
 import bench
-import bench_process
 import bench_report
 from bench_process import BenchError
 from support import servers
@@ -40,23 +39,20 @@ def compare(runner, runs):
             for scorers, results in found.items()}
 
 
-def main():
+def run():
     settings = bench.Settings(os.environ)
-    try:
-        bench.OUT.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="hotpath-bench-") as folder, servers.Redis() as redis:
-            found = compare(bench.Bench(settings, Path(folder), redis, None), settings.runs)
-    except (BenchError, servers.ServerError) as error:
-        print(f"bench: error: {error}", file=sys.stderr)
-        return 1
+    bench.OUT.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="hotpath-bench-") as folder, servers.Redis() as redis:
+        found = compare(bench.Bench(settings, Path(folder), redis, None), settings.runs)
     print(f"{settings.events} events of a file, median of {settings.runs} runs in turns")
     print("scorers   CPU of the stage, us an event   events/s through all processes")
     for scorers, (cpu, rate) in found.items():
         print(f"{scorers:7}   {cpu:29.3f}   {rate:30,.0f}")
     more = found[2][0] / found[1][0]
     print(f"CPU an event with two: {more:.2f} of that with one\n{bench_report.machine()}")
-    return 0 if more <= MORE_MAX else 1
+    if more > MORE_MAX:
+        raise BenchError(f"two scorers cost more than {MORE_MAX:.2f} of what one does")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(bench.main(run))
