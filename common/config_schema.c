@@ -6,6 +6,7 @@
 #include <yyjson.h>
 #include "common/check.h"
 #include "common/config_table.h"
+#include "common/json_text.h"
 #include "common/scenario_config.h"
 
 typedef yyjson_mut_doc doc_t;
@@ -227,11 +228,5 @@ void config_schema_write (buffer_t *text)
         put (to, properties, config_blocks[i].key, schema_of_block (to, &config_blocks[i]));
     put (to, root, "properties", properties);
     put (to, root, "additionalProperties", yyjson_mut_false (to));
-    size_t size = 0;
-    char *written = yyjson_mut_write (to, YYJSON_WRITE_PRETTY_TWO_SPACES, &size);
-    CHECK (written);
-    buffer_append (text, written, size);
-    buffer_append (text, "\n", 1);
-    free (written);
-    yyjson_mut_doc_free (to);
+    json_text_pretty (to, text);
 }

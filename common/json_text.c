@@ -89,17 +89,28 @@ static yyjson_mut_val *canonical (yyjson_mut_doc *to, yyjson_val *value)
     return yyjson_val_mut_copy (to, value);
 }
 
+static void write_out (yyjson_mut_doc *document, yyjson_write_flag flags, buffer_t *text)
+{
+    size_t size = 0;
+    char *written = yyjson_mut_write (document, flags, &size);
+    CHECK (written);
+    buffer_append (text, written, size);
+    free (written);
+    yyjson_mut_doc_free (document);
+}
+
+void json_text_pretty (yyjson_mut_doc *document, buffer_t *text)
+{
+    write_out (document, YYJSON_WRITE_PRETTY_TWO_SPACES, text);
+    buffer_append (text, "\n", 1);
+}
+
 void json_text_canonical (yyjson_val *value, buffer_t *text)
 {
     yyjson_mut_doc *made = yyjson_mut_doc_new (NULL);
     CHECK (made);
     yyjson_mut_doc_set_root (made, canonical (made, value));
-    size_t size = 0;
-    char *written = yyjson_mut_write (made, YYJSON_WRITE_NOFLAG, &size);
-    CHECK (written);
-    buffer_append (text, written, size);
-    free (written);
-    yyjson_mut_doc_free (made);
+    write_out (made, YYJSON_WRITE_NOFLAG, text);
 }
 
 bool json_text_hash (span_t json, char hex[DIGEST_HEX_BYTES + 1])

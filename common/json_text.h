@@ -18,6 +18,8 @@ bool json_text_within (yyjson_val *value, int most);
 /*  Appends the text of a value (at most JSON_DEPTH_MAX deep) in which equal values have equal
  *  bytes: no space, keys sorted bytewise, whole numbers without a fraction. */
 void json_text_canonical (yyjson_val *value, buffer_t *text);
+/*  Appends a document for people: indented by two, a line break behind it; frees it. */
+void json_text_pretty (yyjson_mut_doc *document, buffer_t *text);
 /*  SHA-256 of the canonical text of a JSON text, as hexadecimal digits; false where that is no JSON
  *  or too deep. */
 bool json_text_hash (span_t json, char hex[DIGEST_HEX_BYTES + 1]);

@@ -161,18 +161,17 @@ static void fill_pipe (shard_t *shard, uint32_t index, int64_t now_ms)
     buffer_free (&body);
 }
 
-/*  Before anything else: where the numbers of a shard begin that do not begin at 1. */
-static uint32_t begin_numbers (const shard_t *shard, uint32_t index, buffer_t *results)
+/*  False: there is no sequence to tell of. */
+static bool write_mark (const shard_t *shard, uint64_t sequence, uint32_t mark, buffer_t *results)
 {
-    const wire_result_t begin = {.shard = shard->number,
-                                 .epoch = shard->epoch,
-                                 .sequence = owed_take_begin (shard->owed, index),
-                                 .chunk = WIRE_MARK_BEGIN,
-                                 .body = span_of ("")};
-    if (!begin.sequence)
-        return 0;
-    wire_write_result (results, &begin);
-    return 1;
+    const wire_result_t result = {.shard = shard->number,
+                                  .epoch = shard->epoch,
+                                  .sequence = sequence,
+                                  .chunk = mark,
+                                  .body = span_of ("")};
+    if (sequence)
+        wire_write_result (results, &result);
+    return sequence != 0;
 }
 
 /*  Collects unsent chunks of all shards into `results`; returns how many. */
@@ -187,7 +186,8 @@ static uint32_t gather_chunks (worker_t *self, uint32_t index, buffer_t *results
         follow_redis (self, shard, index, now_ms);
         if (!holds_back (self, shard))
             fill_pipe (shard, index, now_ms);
-        count += begin_numbers (shard, index, results);
+        /* Before anything else: where the numbers begin, if not at 1. */
+        count += write_mark (shard, owed_take_begin (shard->owed, index), WIRE_MARK_BEGIN, results);
         while (results->size < WIRE_FRAME_BYTES_GOAL && owed_to_send (shard->owed, index, &chunk)) {
             wire_result_t result = {.shard = shard->number,
                                     .epoch = shard->epoch,
@@ -239,13 +239,8 @@ static uint32_t gather_marks (worker_t *self, uint32_t index, buffer_t *results)
     uint32_t count = 0;
     for (uint32_t i = 0; i < self->layout.shard_count; i++) {
         const shard_t *shard = self->shards[i];
-        uint64_t next = shard ? owed_next_sequence (shard->owed, index) : 0;
-        if (!next)
-            continue;
-        const wire_result_t mark = {
-            .shard = shard->number, .epoch = shard->epoch, .sequence = next, .body = span_of ("")};
-        wire_write_result (results, &mark);
-        count++;
+        if (shard)
+            count += write_mark (shard, owed_next_sequence (shard->owed, index), WIRE_MARK_NEXT, results);
     }
     return count;
 }

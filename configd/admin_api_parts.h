@@ -71,9 +71,16 @@ void admin_store_problem (admin_call_t *call, store_outcome_t outcome, const cha
  *  where it is not yet. */
 uint64_t admin_number_of (admin_call_t *call, const stored_scenario_t *found,
                           const scenario_version_t *version);
+/*  An answer (for admin_response_json) with an empty object at its root; of a scenario: with its ids. */
+yyjson_mut_doc *admin_begin (yyjson_mut_val **root);
+yyjson_mut_doc *admin_begin_scenario (const admin_call_t *call, yyjson_mut_val **root);
+
 /*  {"applied", "revision", "published", "processes", "behind", "unwritten", "unowned_shards"} of a
  *  revision; true where it is. */
 bool admin_put_applied (admin_call_t *call, yyjson_mut_doc *to, yyjson_mut_val *object,
+                        uint64_t number);
+/*  The same as "applied" of an answer. */
+void admin_add_applied (admin_call_t *call, yyjson_mut_doc *to, yyjson_mut_val *root,
                         uint64_t number);
 /*  Waits, if that is asked for, until the revision is applied (and, `status` not NULL, active or
  *  not as it says); true where it is, or nobody asked. */

@@ -126,6 +126,25 @@ uint64_t admin_number_of (admin_call_t *call, const stored_scenario_t *found,
     return number;
 }
 
+/*  ---- answers ---- */
+
+yyjson_mut_doc *admin_begin (yyjson_mut_val **root)
+{
+    yyjson_mut_doc *document = yyjson_mut_doc_new (NULL);
+    CHECK (document);
+    *root = yyjson_mut_obj (document);
+    yyjson_mut_doc_set_root (document, *root);
+    return document;
+}
+
+yyjson_mut_doc *admin_begin_scenario (const admin_call_t *call, yyjson_mut_val **root)
+{
+    yyjson_mut_doc *document = admin_begin (root);
+    admin_put_text (document, *root, "tenant_id", call->tenant);
+    admin_put_text (document, *root, "scenario_id", call->match.scenario);
+    return document;
+}
+
 /*  ---- applied ---- */
 
 bool admin_put_applied (admin_call_t *call, yyjson_mut_doc *to, yyjson_mut_val *object,
@@ -146,6 +165,14 @@ bool admin_put_applied (admin_call_t *call, yyjson_mut_doc *to, yyjson_mut_val *
         admin_put_uint (to, object, "unowned_shards", verdict->unowned);
     }
     return verdict->applied;
+}
+
+void admin_add_applied (admin_call_t *call, yyjson_mut_doc *to, yyjson_mut_val *root,
+                        uint64_t number)
+{
+    yyjson_mut_val *state = yyjson_mut_obj (to);
+    admin_put_applied (call, to, state, number);
+    admin_put (to, root, "applied", state);
 }
 
 bool admin_await_applied (admin_call_t *call, uint64_t number, const char *status)

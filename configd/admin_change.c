@@ -53,11 +53,8 @@ static void answer (change_t *self, bool changed, uint64_t number)
     admin_call_t *call = self->call;
     bool dry = call->parameters.dry_run;
     bool applied = dry || !number || admin_await_applied (call, number, NULL);
-    yyjson_mut_doc *document = yyjson_mut_doc_new (NULL);
-    yyjson_mut_val *root = yyjson_mut_obj (document), *state = yyjson_mut_obj (document);
-    yyjson_mut_doc_set_root (document, root);
-    admin_put_text (document, root, "tenant_id", call->tenant);
-    admin_put_text (document, root, "scenario_id", call->match.scenario);
+    yyjson_mut_val *root;
+    yyjson_mut_doc *document = admin_begin_scenario (call, &root);
     admin_put_bool (document, root, "changed", changed);
     admin_put_bool (document, root, "dry_run", dry);
     if (number)
@@ -66,10 +63,8 @@ static void answer (change_t *self, bool changed, uint64_t number)
     admin_put_json (document, root, "effective", self->made.effective);
     admin_put (document, root, "changes",
                scenario_diff (document, self->present.effective, self->made.effective));
-    if (!dry && number) {
-        admin_put_applied (call, document, state, number);
-        admin_put (document, root, "applied", state);
-    }
+    if (!dry && number)
+        admin_add_applied (call, document, root, number);
     admin_etag (&self->made, self->found.status, call->response->etag);
     if (!applied)
         admin_say_where (call, number);
@@ -89,19 +84,15 @@ static void answer_again (change_t *self, const revision_record_t *record)
         return;
     }
     bool applied = admin_await_applied (call, record->note.number, NULL);
-    yyjson_mut_doc *document = yyjson_mut_doc_new (NULL);
-    yyjson_mut_val *root = yyjson_mut_obj (document), *state = yyjson_mut_obj (document);
-    yyjson_mut_doc_set_root (document, root);
-    admin_put_text (document, root, "tenant_id", call->tenant);
-    admin_put_text (document, root, "scenario_id", call->match.scenario);
+    yyjson_mut_val *root;
+    yyjson_mut_doc *document = admin_begin_scenario (call, &root);
     admin_put_bool (document, root, "changed", true);
     admin_put_bool (document, root, "dry_run", false);
     admin_put_bool (document, root, "repeated", true);
     admin_put_uint (document, root, "revision", record->note.number);
     admin_put_json (document, root, "stored", record->stored);
     admin_put_json (document, root, "effective", record->effective);
-    admin_put_applied (call, document, state, record->note.number);
-    admin_put (document, root, "applied", state);
+    admin_add_applied (call, document, root, record->note.number);
     if (!applied)
         admin_say_where (call, record->note.number);
     admin_response_json (call->response, applied ? 200 : 202, document);
@@ -428,9 +419,8 @@ void admin_validate (admin_call_t *call)
         if (self.given &&
             !scenario_change_apply (CHANGE_PATCH, self.found.stored, self.given, &self.made, wrong))
             admin_errors_of_config (&errors, wrong, self.made.stored);
-        yyjson_mut_doc *document = yyjson_mut_doc_new (NULL);
-        yyjson_mut_val *root = yyjson_mut_obj (document);
-        yyjson_mut_doc_set_root (document, root);
+        yyjson_mut_val *root;
+        yyjson_mut_doc *document = admin_begin (&root);
         admin_put_bool (document, root, "valid", !errors.all);
         admin_put (document, root, "errors", admin_errors_write (&errors, document));
         if (!errors.all) {

@@ -32,21 +32,16 @@ static void answer_created (creation_t *self, uint64_t number)
     buffer_t location = {0};
     if (!call->parameters.dry_run)
         admin_await_applied (call, number, self->status);
-    yyjson_mut_doc *document = yyjson_mut_doc_new (NULL);
-    yyjson_mut_val *root = yyjson_mut_obj (document), *state = yyjson_mut_obj (document);
-    yyjson_mut_doc_set_root (document, root);
-    admin_put_text (document, root, "tenant_id", call->tenant);
-    admin_put_text (document, root, "scenario_id", call->match.scenario);
+    yyjson_mut_val *root;
+    yyjson_mut_doc *document = admin_begin_scenario (call, &root);
     admin_put_text (document, root, "status", self->status);
     admin_put_bool (document, root, "dry_run", call->parameters.dry_run);
     if (number)
         admin_put_uint (document, root, "revision", number);
     admin_put_json (document, root, "stored", self->version.stored);
     admin_put_json (document, root, "effective", self->version.effective);
-    if (!call->parameters.dry_run) {
-        admin_put_applied (call, document, state, number);
-        admin_put (document, root, "applied", state);
-    }
+    if (!call->parameters.dry_run)
+        admin_add_applied (call, document, root, number);
     buffer_append (&location, "/api/v1/scenarios/", 18);
     percent_encode (admin_call_scenario (call), &location);
     buffer_append (&location, "", 1);
@@ -245,18 +240,13 @@ static void answer_status (admin_call_t *call, const stored_scenario_t *found,
     uint64_t number = admin_number_of (call, found, version);
     bool dry = call->parameters.dry_run;
     bool applied = dry || admin_await_applied (call, number, status);
-    yyjson_mut_doc *document = yyjson_mut_doc_new (NULL);
-    yyjson_mut_val *root = yyjson_mut_obj (document), *state = yyjson_mut_obj (document);
-    yyjson_mut_doc_set_root (document, root);
-    admin_put_text (document, root, "tenant_id", call->tenant);
-    admin_put_text (document, root, "scenario_id", call->match.scenario);
+    yyjson_mut_val *root;
+    yyjson_mut_doc *document = admin_begin_scenario (call, &root);
     admin_put_text (document, root, "status", status);
     admin_put_bool (document, root, "changed", changed);
     admin_put_bool (document, root, "dry_run", dry);
-    if (!dry) {
-        admin_put_applied (call, document, state, number);
-        admin_put (document, root, "applied", state);
-    }
+    if (!dry)
+        admin_add_applied (call, document, root, number);
     admin_etag (version, status, call->response->etag);
     if (!applied)
         admin_say_where (call, number);

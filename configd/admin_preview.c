@@ -84,11 +84,8 @@ static void put_window (yyjson_mut_doc *to, yyjson_mut_val *root, const char *ke
 static void answer (admin_call_t *call, const preview_t *preview, const char *present,
                     const char *made, uint32_t items)
 {
-    yyjson_mut_doc *document = yyjson_mut_doc_new (NULL);
-    yyjson_mut_val *root = yyjson_mut_obj (document);
-    yyjson_mut_doc_set_root (document, root);
-    admin_put_text (document, root, "tenant_id", call->tenant);
-    admin_put_text (document, root, "scenario_id", call->match.scenario);
+    yyjson_mut_val *root;
+    yyjson_mut_doc *document = admin_begin_scenario (call, &root);
     admin_put_uint (document, root, "revision", preview->number);
     admin_put_uint (document, root, "shards", preview->shards);
     put_window (document, root, "window_before", &preview->before);

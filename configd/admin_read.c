@@ -9,15 +9,6 @@
 #include "configd/openapi_text.h"
 #include "configd/scenario_diff.h"
 
-static yyjson_mut_doc *begin (yyjson_mut_val **root)
-{
-    yyjson_mut_doc *document = yyjson_mut_doc_new (NULL);
-    CHECK (document);
-    *root = yyjson_mut_obj (document);
-    yyjson_mut_doc_set_root (document, *root);
-    return document;
-}
-
 static const char *state_name (source_state_t state)
 {
     static const char *const names[] = {"absent", "valid", "invalid", "conflict"};
@@ -124,7 +115,7 @@ void admin_list (admin_call_t *call)
                        "tenant %s is none of the token's", parameters->tenant);
         return;
     }
-    page.document = begin (&root);
+    page.document = admin_begin (&root);
     page.list = yyjson_mut_arr (page.document);
     config_board_each (call->board, after ? span_of (parameters->after_tenant) : (span_t){0},
                        after ? span_of (parameters->after_scenario) : (span_t){0}, list_one, &page);
@@ -145,11 +136,8 @@ void admin_list (admin_call_t *call)
 /*  What is known without the store: when that does not answer. */
 static void read_from_board (admin_call_t *call, const board_scenario_t *known)
 {
-    yyjson_mut_val *root, *applied;
-    yyjson_mut_doc *document = begin (&root);
-    applied = yyjson_mut_obj (document);
-    admin_put_text (document, root, "tenant_id", call->tenant);
-    admin_put_text (document, root, "scenario_id", call->match.scenario);
+    yyjson_mut_val *root;
+    yyjson_mut_doc *document = admin_begin_scenario (call, &root);
     admin_put_text (document, root, "status", known->status);
     admin_put_bool (document, root, "active", known->active);
     admin_put_uint (document, root, "revision", known->number);
@@ -158,8 +146,7 @@ static void read_from_board (admin_call_t *call, const board_scenario_t *known)
     admin_put_json (document, root, "effective", known->effective);
     admin_put_text (document, root, "store", call->store->name);
     admin_put_bool (document, root, "store_answers", false);
-    admin_put_applied (call, document, applied, known->number);
-    admin_put (document, root, "applied", applied);
+    admin_add_applied (call, document, root, known->number);
     admin_response_json (call->response, 200, document);
 }
 
@@ -182,11 +169,8 @@ static void read_document (admin_call_t *call, const board_scenario_t *known,
     config_errors_t *errors = memory_new (sizeof *errors);
     bool valid = scenario_version_of (found->stored, &version, errors);
     uint64_t number = valid ? admin_number_of (call, found, &version) : known->number;
-    yyjson_mut_val *root, *applied;
-    yyjson_mut_doc *document = begin (&root);
-    applied = yyjson_mut_obj (document);
-    admin_put_text (document, root, "tenant_id", call->tenant);
-    admin_put_text (document, root, "scenario_id", call->match.scenario);
+    yyjson_mut_val *root;
+    yyjson_mut_doc *document = admin_begin_scenario (call, &root);
     admin_put_text (document, root, "scenario_type", found->type);
     admin_put_text (document, root, "status", found->status);
     admin_put_bool (document, root, "active", known->active);
@@ -205,8 +189,7 @@ static void read_document (admin_call_t *call, const board_scenario_t *known,
         put_note (document, root, &found->note);
     admin_put_text (document, root, "store", call->store->name);
     admin_put_bool (document, root, "store_answers", true);
-    admin_put_applied (call, document, applied, number);
-    admin_put (document, root, "applied", applied);
+    admin_add_applied (call, document, root, number);
     admin_etag (&version, found->status, call->response->etag);
     admin_put_text (document, root, "etag", call->response->etag);
     admin_response_json (call->response, 200, document);
@@ -256,7 +239,7 @@ void admin_revisions (admin_call_t *call)
         free (records);
         return;
     }
-    yyjson_mut_doc *document = begin (&root);
+    yyjson_mut_doc *document = admin_begin (&root);
     yyjson_mut_val *list = yyjson_mut_arr (document);
     for (uint32_t i = 0; i < count; i++) {
         CHECK (yyjson_mut_arr_append (list, admin_write_record (document, &records[i], false)));
@@ -335,7 +318,7 @@ void admin_diff (admin_call_t *call)
         good = find_side (call, to_number > 1 ? before : "defaults", &from, &from_number);
     if (good) {
         yyjson_mut_val *root;
-        yyjson_mut_doc *document = begin (&root);
+        yyjson_mut_doc *document = admin_begin (&root);
         admin_put_uint (document, root, "from", from_number);
         admin_put_uint (document, root, "to", to_number);
         admin_put (document, root, "changes", scenario_diff (document, from, to));
@@ -360,9 +343,7 @@ void admin_applied (admin_call_t *call)
         return;
     }
     bool applied = admin_await_applied (call, number, NULL);
-    yyjson_mut_doc *document = begin (&root);
-    admin_put_text (document, root, "tenant_id", call->tenant);
-    admin_put_text (document, root, "scenario_id", call->match.scenario);
+    yyjson_mut_doc *document = admin_begin_scenario (call, &root);
     admin_put_applied (call, document, root, number);
     admin_response_json (call->response, applied ? 200 : 202, document);
 }
@@ -393,7 +374,7 @@ void admin_processes (admin_call_t *call)
 {
     yyjson_mut_val *root;
     config_applied_t applied;
-    processes_t processes = {.document = begin (&root)};
+    processes_t processes = {.document = admin_begin (&root)};
     processes.list = yyjson_mut_arr (processes.document);
     config_board_count (call->board, clock_ms (), &applied);
     config_board_processes (call->board, clock_ms (), list_process, &processes);

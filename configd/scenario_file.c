@@ -3,22 +3,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "common/check.h"
+#include "common/json_text.h"
 #include "common/key_hash.h"
 #include "common/scenario_outline.h"
 #include "common/percent.h"
 
 enum { NAME_BYTES_MAX = 200 };
-
-static void write_out (yyjson_mut_doc *document, buffer_t *text)
-{
-    size_t size = 0;
-    char *written = yyjson_mut_write (document, YYJSON_WRITE_PRETTY_TWO_SPACES, &size);
-    CHECK (written);
-    buffer_append (text, written, size);
-    buffer_append (text, "\n", 1);
-    free (written);
-    yyjson_mut_doc_free (document);
-}
 
 static void put (yyjson_mut_doc *document, yyjson_mut_val *object, const char *key,
                  yyjson_mut_val *value)
@@ -52,7 +42,7 @@ void scenario_file_make (const store_new_t *made, buffer_t *text)
     if (made->stored)
         put (document, config, "realtime_compute", value_of (document, made->stored));
     put (document, root, SCENARIO_NOTE_KEY, revision_note_write (made->note, document));
-    write_out (document, text);
+    json_text_pretty (document, text);
 }
 
 static store_outcome_t set_config (yyjson_mut_doc *document, yyjson_mut_val *root,
@@ -95,7 +85,7 @@ store_outcome_t scenario_file_change (span_t text, const store_change_t *change,
         put (after, root, "status", yyjson_mut_strcpy (after, change->status));
     if (change->note)
         put (after, root, SCENARIO_NOTE_KEY, revision_note_write (change->note, after));
-    write_out (after, to);
+    json_text_pretty (after, to);
     return STORE_OK;
 }
 

@@ -139,7 +139,6 @@ void gather_slot_put (gather_slot_t *self, const gather_arrival_t *arrival, int6
         self->dirty_ms = now_ms;
     self->dirty = true;
     self->skipped = false;
-    self->changed_ms = now_ms;
 }
 
 bool gather_slot_complete (const gather_slot_t *self)

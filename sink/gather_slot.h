@@ -35,7 +35,6 @@ typedef struct {
     gather_part_t *parts;    /* shards_total */
     bool dirty;              /* something in it has not been published */
     int64_t dirty_ms;        /* since when it waits for the rest */
-    int64_t changed_ms;      /* when the last part came */
     bool forced;             /* to be published as it is: newer windows need its room */
     bool published, skipped; /* skipped: an empty window that is not to be written */
     bool published_complete;

@@ -2,7 +2,6 @@
 refusals are audited; tokens are read again on SIGHUP; limits of connections, size and time hold."""
 
 import http.client
-import json
 import socket
 import signal
 import subprocess
@@ -11,7 +10,7 @@ import time
 import pytest
 from conftest import HOTPATH
 from support import servers
-from support.admin import TOKENS, Admin, Configd, config
+from support.admin import TOKENS, Admin, config, configd_of_shop
 
 CONFIGD = HOTPATH.with_name("hotpath-configd")
 SECONDS_MAX = 30
@@ -34,11 +33,7 @@ ADMINS = [("GET", "/api/v1/processes", None)]
 
 @pytest.fixture
 def configd(tmp_path):
-    scenarios = tmp_path / "scenarios"
-    scenarios.mkdir()
-    (scenarios / "shop.json").write_text(json.dumps(
-        {"tenant_id": "acme", "scenario_id": "shop", "status": "active"}))
-    with Configd(CONFIGD, tmp_path, "--scenarios-dir", scenarios) as started:
+    with configd_of_shop(CONFIGD, tmp_path) as started:
         yield started
 
 

@@ -14,7 +14,7 @@ import time
 import pytest
 from conftest import HOTPATH, ROOT
 from support import openapi, servers
-from support.admin import TOKENS, Admin, Configd, config
+from support.admin import TOKENS, Admin, config, configd_of_shop
 
 CONFIGD = HOTPATH.with_name("hotpath-configd")
 REQUESTS = int(os.environ.get("HOTPATH_CONTROL_FUZZ", 1500))
@@ -24,11 +24,7 @@ SECONDS_MAX = 30
 
 @pytest.fixture
 def configd(tmp_path):
-    scenarios = tmp_path / "scenarios"
-    scenarios.mkdir()
-    (scenarios / "shop.json").write_text(json.dumps(
-        {"tenant_id": "acme", "scenario_id": "shop", "status": "active"}))
-    with Configd(CONFIGD, tmp_path, "--scenarios-dir", scenarios) as started:
+    with configd_of_shop(CONFIGD, tmp_path) as started:
         yield started
 
 

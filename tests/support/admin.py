@@ -174,3 +174,12 @@ class Configd:
                 self.stop()
             finally:
                 self.kill()
+
+
+def configd_of_shop(program, folder):
+    """A Configd over one scenario file, acme's shop."""
+    scenarios = folder / "scenarios"
+    scenarios.mkdir()
+    (scenarios / "shop.json").write_text(json.dumps(
+        {"tenant_id": "acme", "scenario_id": "shop", "status": "active"}))
+    return Configd(program, folder, "--scenarios-dir", scenarios)
