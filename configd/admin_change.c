@@ -177,6 +177,7 @@ static store_outcome_t keep_present (change_t *self, uint64_t *number, char *err
                                     .version = &self->present,
                                     .note = self->found.noted ? &self->found.note : NULL,
                                     .least = least,
+                                    .read = &self->found,
                                     .wall_ms = clock_wall_ms ()};
     store_outcome_t outcome =
         self->present_valid
@@ -234,6 +235,8 @@ static attempt_t make (change_t *self)
     char error[STORE_ERROR_BYTES] = "";
     uint64_t kept;
     store_outcome_t outcome = keep_present (self, &kept, error);
+    if (outcome == STORE_LOST)
+        return AGAIN;
     if (outcome != STORE_OK) {
         admin_store_problem (call, outcome, error);
         return DONE;

@@ -61,6 +61,26 @@ static void make_record (const revision_keep_t *config, const revision_record_t 
     }
 }
 
+/*  Is the document what was read? Asked after the history was read: of two who change a document,
+ *  one is slow, and the history may have the other's change by now. What was read before that is
+ *  over then, and must not become the newest again. */
+static store_outcome_t read_again (scenario_store_t *store, const revision_keep_t *config,
+                                   char *error)
+{
+    stored_scenario_t now = {0};
+    const stored_scenario_t *read = config->read;
+    store_outcome_t outcome =
+        store->read (store, config->tenant, config->scenario, read->source, &now, error);
+    if (outcome != STORE_OK)
+        return outcome;
+    bool same = strcmp (now.stored ? now.stored : "", read->stored ? read->stored : "") == 0 &&
+                now.noted == read->noted && now.note.number == read->note.number;
+    stored_scenario_free (&now);
+    if (!same)
+        snprintf (error, STORE_ERROR_BYTES, "the document has changed since it was read");
+    return same ? STORE_OK : STORE_LOST;
+}
+
 typedef enum { KEPT, ADD, FAILED } look_t;
 
 /*  Looks whether it is there: KEPT, in *newest; ADD, with its number; FAILED with *outcome. */
@@ -73,6 +93,10 @@ static look_t look (scenario_store_t *store, const revision_keep_t *config,
     bool passed = last && last >= config->least;
     if (passed && is_same (config, newest) && !tells (config, newest, *number))
         return KEPT;
+    if (config->read) {
+        *outcome = read_again (store, config, error);
+        return *outcome == STORE_OK ? ADD : FAILED;
+    }
     if (!config->published || !passed)
         return ADD;
     revision_record_t other = {0};

@@ -19,12 +19,14 @@ typedef struct {
     bool published; /* `least` is its number: it has been published by it (or by a greater one) */
     bool by_default;                   /* nobody wrote it: there is no document */
     bool stale; /* published, and the document has moved on: its number is another's? so be it */
+    const stored_scenario_t *read; /* not published: the document that it was read from */
     int64_t wall_ms;
 } revision_keep_t;
 
 /*  Makes the newest revision of the history be this config (one that is published: makes the
  *  history have it by its number, or by a greater one where another has that), and returns it in
- *  *kept (OK: free it). Adds nothing where it is there. Otherwise as the store. */
+ *  *kept (OK: free it). Adds nothing where it is there. LOST: it would have to be added, but the
+ *  document is not what was read any more. Otherwise as the store. */
 store_outcome_t revision_keep (scenario_store_t *store, const revision_keep_t *config,
                                revision_record_t *kept, char *error);
 

@@ -22,6 +22,7 @@ typedef struct {
     int count;
     store_outcome_t fails;     /* what the next add returns, or OK */
     const char *comes_between; /* stored text that another adds before the next add; or NULL */
+    stored_scenario_t document; /* as it is now */
 } memory_store_t;
 
 static char *copy (const char *text)
@@ -87,9 +88,23 @@ static store_outcome_t add (scenario_store_t *store, span_t tenant, span_t scena
     return STORE_OK;
 }
 
+static store_outcome_t read_document (scenario_store_t *store, span_t tenant, span_t scenario,
+                                      const char *source, stored_scenario_t *found, char *error)
+{
+    const memory_store_t *self = (memory_store_t *)(void *)store;
+    (void)tenant, (void)scenario, (void)source, (void)error;
+    *found = (stored_scenario_t){.stored = copy (self->document.stored),
+                                 .noted = self->document.noted,
+                                 .note = {.number = self->document.note.number}};
+    return STORE_OK;
+}
+
 static memory_store_t new_store (void)
 {
-    return (memory_store_t){.store = {.newest = newest, .revision = revision, .add = add}};
+    return (memory_store_t){.store = {.read = read_document,
+                                      .newest = newest,
+                                      .revision = revision,
+                                      .add = add}};
 }
 
 static void free_store (memory_store_t *self)
@@ -263,6 +278,49 @@ static void test_published_revisions (void **state)
         check (&cases[i]);
 }
 
+/*  A document was read, and somebody else was faster with the next change of it. */
+static void test_a_document_that_moved_on (void **state)
+{
+    (void)state;
+    static const struct {
+        const char *before, *now; /* history; top_k of the document as it is */
+        int noted_now;
+        store_outcome_t outcome;
+        const char *after;
+    } cases[] = {
+        /* read: 5 with the note of 1 */
+        {"1ci:5", "6", 2, STORE_OK, "1ci:5"}, /* it is there: replace will say LOST */
+        {"1ci:5 2ci:6", "6", 2, STORE_LOST, "1ci:5 2ci:6"},
+        {"1ci:5 2ci:6 3ci:5", "5", 3, STORE_OK, "1ci:5 2ci:6 3ci:5"},
+        {"1ci:5 2ci:6 3ci:7", "5", 1, STORE_OK, "1ci:5 2ci:6 3ci:7 4external:5"}, /* put back */
+        {"1ci:5 2ci:6", "5", 3, STORE_LOST, "1ci:5 2ci:6"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        memory_store_t store = new_store ();
+        char text[64], now[64], after[256], error[STORE_ERROR_BYTES];
+        scenario_version_t version;
+        config_errors_t errors;
+        revision_record_t kept;
+        put_history (&store, cases[i].before);
+        text_of ("5", text);
+        text_of (cases[i].now, now);
+        assert_true (scenario_version_of (text, &version, &errors));
+        stored_scenario_t read = {.stored = text, .noted = true, .note = {.number = 1}};
+        strcpy (read.note.hash, version.stored_hash);
+        store.document = (stored_scenario_t){
+            .stored = now, .noted = true, .note = {.number = (uint64_t)cases[i].noted_now}};
+        const revision_keep_t config = {
+            .version = &version, .note = &read.note, .least = 1, .read = &read};
+        assert_int_equal (revision_keep (&store.store, &config, &kept, error), cases[i].outcome);
+        if (cases[i].outcome == STORE_OK)
+            revision_record_free (&kept);
+        read_history (&store, after, sizeof after);
+        assert_string_equal (after, cases[i].after);
+        scenario_version_free (&version);
+        free_store (&store);
+    }
+}
+
 static void test_a_store_that_fails (void **state)
 {
     (void)state;
@@ -361,6 +419,7 @@ int main (void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_crash_points),       cmocka_unit_test (test_published_revisions),
+        cmocka_unit_test (test_a_document_that_moved_on),
         cmocka_unit_test (test_a_store_that_fails), cmocka_unit_test (test_notes),
         cmocka_unit_test (test_times),              cmocka_unit_test (test_texts_are_cut_whole),
     };
