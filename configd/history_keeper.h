@@ -14,7 +14,7 @@
 enum {
     KEEPER_JOBS_MAX = CONFIG_SCENARIOS_MAX,
     KEEPER_RETRY_MS = 2000,    /* where the store is away */
-    KEEPER_REFUSED_MS = 30000, /* where it does not let us */
+    KEEPER_REFUSED_MS = 10000, /* where it does not let us */
 };
 
 typedef struct {
