@@ -74,19 +74,11 @@ static uint64_t take_integer (cursor_t *self, bool *negative)
     return (uint64_t) value;
 }
 
-uint64_t cursor_uint (cursor_t *self)
+uint64_t cursor_any_uint (cursor_t *self)
 {
     bool negative;
     uint64_t value = take_integer (self, &negative);
     if (negative)
-        fail (self);
-    return self->failed ? 0 : value;
-}
-
-uint64_t cursor_uint_max (cursor_t *self, uint64_t max)
-{
-    uint64_t value = cursor_uint (self);
-    if (value > max)
         fail (self);
     return self->failed ? 0 : value;
 }
@@ -120,7 +112,7 @@ bool cursor_bool (cursor_t *self)
     return !self->failed && tag == 0xc3;
 }
 
-span_t cursor_span (cursor_t *self, size_t size_max)
+span_t cursor_any_span (cursor_t *self, size_t size_max)
 {
     uint8_t tag = take_tag (self);
     size_t size = 0;
@@ -138,12 +130,4 @@ span_t cursor_span (cursor_t *self, size_t size_max)
         fail (self);
     const uint8_t *bytes = take (self, size);
     return bytes ? (span_t){(const char *) bytes, size} : (span_t){NULL, 0};
-}
-
-bool cursor_take_nil (cursor_t *self)
-{
-    if (self->failed || self->at == self->end || *self->at != 0xc0)
-        return false;
-    self->at++;
-    return true;
 }

@@ -102,8 +102,8 @@ typedef struct {
     void (*loaded) (void *shard, const stage_time_t *time);
 
     /*  Events that will be applied next, in this order: asks the processor for the memory that they
-     *  will touch, so that its latencies overlap. Changes nothing. Their scenario and complete_ms are
-     *  not set yet. NULL: nothing to ask for. */
+     *  will touch, so that its latencies overlap. Changes nothing. Their scenario may be any or NULL,
+     *  and complete_ms is not set yet. NULL: nothing to ask for. */
     void (*prefetch) (const void *shard, const stage_event_t *events, uint32_t count);
     /*  Counts one event. LATE: no window of this stage is left for it (never of profiles). */
     apply_t (*apply) (void *shard, const stage_event_t *event);

@@ -11,12 +11,9 @@ static int64_t add_or_fail (cursor_t *rows, int64_t a, int64_t b)
     return sum;
 }
 
-static void write_duration (buffer_t *rows, int64_t watched_ms)
+static uint8_t *write_duration (uint8_t *at, int64_t watched_ms)
 {
-    if (watched_ms == EVENT_MS_NONE)
-        pack_nil (rows);
-    else
-        pack_uint (rows, (uint64_t) watched_ms);
+    return watched_ms == EVENT_MS_NONE ? pack_at_nil (at) : pack_at_uint (at, (uint64_t) watched_ms);
 }
 
 static int64_t read_duration (cursor_t *rows)
@@ -26,18 +23,33 @@ static int64_t read_duration (cursor_t *rows)
     return (int64_t) cursor_uint_max (rows, EVENT_WATCHED_MS_MAX);
 }
 
-static void write_profile_fields (buffer_t *rows, const event_t *event, uint64_t user_hash)
+static size_t span_bytes_max (span_t span)
 {
-    pack_uint (rows, user_hash);
-    pack_span (rows, event->user);
-    pack_span (rows, event->item);
-    if (event->category.bytes)
-        pack_span (rows, event->category);
-    else
-        pack_nil (rows);
-    pack_array (rows, event->tag_count);
+    return PACK_SPAN_HEAD_BYTES_MAX + span.size;
+}
+
+/*  Room that any row of this event takes at most. */
+static size_t row_bytes_max (stage_id_t stage, const event_t *event)
+{
+    size_t bytes = 10 * PACK_UINT_BYTES_MAX + PACK_ARRAY_BYTES_MAX + span_bytes_max (event->item);
+    if (stage != STAGE_PROFILER)
+        return bytes;
+    bytes += span_bytes_max (event->user) + span_bytes_max (event->category);
     for (uint32_t i = 0; i < event->tag_count; i++)
-        pack_span (rows, event->tags[i]);
+        bytes += span_bytes_max (event->tags[i]);
+    return bytes;
+}
+
+static uint8_t *write_profile_fields (uint8_t *at, const event_t *event, uint64_t user_hash)
+{
+    at = pack_at_uint (at, user_hash);
+    at = pack_at_span (at, event->user);
+    at = pack_at_span (at, event->item);
+    at = event->category.bytes ? pack_at_span (at, event->category) : pack_at_nil (at);
+    at = pack_at_array (at, event->tag_count);
+    for (uint32_t i = 0; i < event->tag_count; i++)
+        at = pack_at_span (at, event->tags[i]);
+    return at;
 }
 
 static void read_profile_fields (cursor_t *rows, stage_event_t *event, span_t *tags)
@@ -56,38 +68,37 @@ static void read_profile_fields (cursor_t *rows, stage_event_t *event, span_t *t
 void wire_event_write (buffer_t *rows, wire_chain_t *chain, stage_id_t stage, const wire_row_t *row,
                        const event_t *event, uint64_t user_hash, uint64_t item_hash, bool item_stats)
 {
-    pack_uint (rows, (uint64_t) (row->offset - chain->offset));
-    if (row->greatest_ms == EVENT_TIME_NONE)
-        pack_nil (rows);
-    else
-        pack_int (rows, chain->greatest_ms == EVENT_TIME_NONE
-                            ? row->greatest_ms
-                            : row->greatest_ms - chain->greatest_ms);
-    pack_int (rows, row->greatest_ms == EVENT_TIME_NONE ? event->time_ms
-                                                        : event->time_ms - row->greatest_ms);
+    buffer_reserve (rows, row_bytes_max (stage, event));
+    uint8_t *at = rows->bytes + rows->size;
+    bool first = row->greatest_ms == EVENT_TIME_NONE;
+    int64_t known_ms = chain->greatest_ms == EVENT_TIME_NONE ? 0 : chain->greatest_ms;
+    at = pack_at_uint (at, (uint64_t) (row->offset - chain->offset));
+    at = first ? pack_at_nil (at) : pack_at_int (at, row->greatest_ms - known_ms);
+    at = pack_at_int (at, first ? event->time_ms : event->time_ms - row->greatest_ms);
     chain->offset = row->offset;
     chain->greatest_ms = row->greatest_ms > event->time_ms ? row->greatest_ms : event->time_ms;
-    pack_uint (rows, row->scenario);
-    pack_uint (rows, row->action);
+    at = pack_at_uint (at, row->scenario);
+    at = pack_at_uint (at, row->action);
     switch (stage) {
     case STAGE_SCORER:
-        pack_uint (rows, item_hash);
-        pack_span (rows, event->item);
-        pack_bool (rows, item_stats);
+        at = pack_at_uint (at, item_hash);
+        at = pack_at_span (at, event->item);
+        at = pack_at_bool (at, item_stats);
         if (item_stats) {
-            pack_uint (rows, user_hash);
-            write_duration (rows, event->watched_ms);
+            at = pack_at_uint (at, user_hash);
+            at = write_duration (at, event->watched_ms);
         }
         break;
     case STAGE_PROFILER:
-        write_profile_fields (rows, event, user_hash);
+        at = write_profile_fields (at, event, user_hash);
         break;
     default:
-        pack_uint (rows, user_hash);
-        pack_uint (rows, item_hash);
-        write_duration (rows, event->watched_ms);
-        pack_uint (rows, event->rate);
+        at = pack_at_uint (at, user_hash);
+        at = pack_at_uint (at, item_hash);
+        at = write_duration (at, event->watched_ms);
+        at = pack_at_uint (at, event->rate);
     }
+    rows->size = (size_t) (at - rows->bytes);
 }
 
 /*  Greatest times are those of valid events: what is computed from them cannot overflow. */

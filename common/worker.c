@@ -181,6 +181,7 @@ void worker_destroy (worker_t **self_p)
     free (self->rewinds);
     free (self->shards);
     free (self->frame_scenarios);
+    section_rows_free (&self->rows);
     free (self->frame_actions);
     free (self->unlisted_ms);
     free (self->announced);

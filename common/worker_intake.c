@@ -5,14 +5,24 @@
 #include "common/crash_point.h"
 #include "common/log.h"
 #include "common/memory.h"
-#include "common/wire_event.h"
 
 enum { SCENARIO_INDEX_MAX = 1 << 20, GROUP_ROWS = 16 };
 
+static const live_scenario_t *scenario_of (const worker_t *self, const wire_row_t *row)
+{
+    return row->scenario < self->frame_scenario_count ? self->frame_scenarios[row->scenario] : NULL;
+}
+
+static uint16_t action_of (const worker_t *self, const wire_row_t *row)
+{
+    return row->action < ACTION_CUSTOM ? row->action
+                                       : self->frame_actions[row->action - ACTION_CUSTOM];
+}
+
+/*  An event of a known scenario, or of one that is not in the config now. */
 static void apply_event (worker_t *self, shard_t *shard, const wire_row_t *row, stage_event_t *event)
 {
-    const live_scenario_t *scenario =
-        row->scenario < self->frame_scenario_count ? self->frame_scenarios[row->scenario] : NULL;
+    const live_scenario_t *scenario = event->scenario;
     if (!scenario || !scenario->config) {
         self->counts.skipped++;
         shard->counts.skipped += shard->stage->id == STAGE_METRICS;
@@ -27,10 +37,7 @@ static void apply_event (worker_t *self, shard_t *shard, const wire_row_t *row, 
     int64_t out_of_orderness_ms = self->settings->out_of_orderness_ms;
     int64_t own_ms = row->greatest_ms == EVENT_TIME_NONE ? EVENT_TIME_NONE
                                                          : row->greatest_ms - out_of_orderness_ms;
-    event->scenario = scenario;
     event->complete_ms = own_ms > shard->watermark_ms ? own_ms : shard->watermark_ms;
-    event->action = row->action < ACTION_CUSTOM ? row->action
-                                                : self->frame_actions[row->action - ACTION_CUSTOM];
     apply_t applied = shard->stage->apply (shard->state, event);
     self->counts.applied += applied == APPLY_COUNTED;
     self->counts.late += applied == APPLY_LATE;
@@ -91,38 +98,21 @@ static void want_rewind (worker_t *self, const wire_header_t *header, const wire
 
 /*  ---- sections ---- */
 
-/*  A whole section is read before any of it is applied: one that is not valid changes nothing. */
-static bool rows_valid (const worker_t *self, const wire_section_t *section, span_t *tags)
-{
-    cursor_t rows = cursor_of (section->rows.bytes, section->rows.size);
-    wire_chain_t chain = {section->from, section->greatest_from_ms};
-    wire_row_t row;
-    stage_event_t event;
-    for (uint32_t i = 0; i < section->event_count; i++) {
-        if (!wire_event_read (&rows, &chain, self->stage->id, &row, &event, tags) ||
-            row.offset >= section->to)
-            return false;
-    }
-    return cursor_finished (&rows);
-}
-
 /*  Rows are applied in groups: the memory that a group will touch is asked for at once, since most
  *  of an event's time is waiting for it. */
-static void apply_rows (worker_t *self, shard_t *shard, const wire_section_t *section, int64_t next)
+static void apply_rows (worker_t *self, shard_t *shard, int64_t next)
 {
-    span_t tags[GROUP_ROWS][EVENT_TAGS_MAX];
-    wire_row_t rows[GROUP_ROWS];
-    stage_event_t events[GROUP_ROWS];
-    cursor_t at = cursor_of (section->rows.bytes, section->rows.size);
-    wire_chain_t chain = {section->from, section->greatest_from_ms};
-    for (uint32_t left = section->event_count; left;) {
-        uint32_t count = left < GROUP_ROWS ? left : GROUP_ROWS;
-        left -= count;
-        for (uint32_t i = 0; i < count; i++)
-            wire_event_read (&at, &chain, self->stage->id, &rows[i], &events[i], tags[i]);
+    const wire_row_t *rows = self->rows.rows;
+    stage_event_t *events = self->rows.events;
+    for (uint32_t from = 0, to; from < self->rows.count; from = to) {
+        to = from + GROUP_ROWS < self->rows.count ? from + GROUP_ROWS : self->rows.count;
+        for (uint32_t i = from; i < to; i++) {
+            events[i].scenario = scenario_of (self, &rows[i]);
+            events[i].action = action_of (self, &rows[i]);
+        }
         if (self->stage->prefetch)
-            self->stage->prefetch (shard->state, events, count);
-        for (uint32_t i = 0; i < count; i++) {
+            self->stage->prefetch (shard->state, events + from, to - from);
+        for (uint32_t i = from; i < to; i++) {
             if (rows[i].offset >= next)
                 apply_event (self, shard, &rows[i], &events[i]);
         }
@@ -164,8 +154,8 @@ static void take_section (worker_t *self, const wire_header_t *header, const wir
     shard_t *shard = section->shard < self->layout.shard_count ? self->shards[section->shard] : NULL;
     if (!shard || shard->closing)
         return;
-    span_t tags[EVENT_TAGS_MAX];
-    if (section->from < 0 || section->to < section->from || !rows_valid (self, section, tags)) {
+    if (section->from < 0 || section->to < section->from ||
+        !section_rows_read (&self->rows, section, self->stage->id)) {
         self->counts.invalid++;
         log_error ("a section is not valid and was not applied",
                    F_SPAN ("partition", section->partition), F_SPAN ("sender", header->sender));
@@ -190,7 +180,7 @@ static void take_section (worker_t *self, const wire_header_t *header, const wir
         entry.next = section->base;
         begin_inexact (shard, section);
     }
-    apply_rows (self, shard, section, entry.next);
+    apply_rows (self, shard, entry.next);
     self->counts.sections++;
     if (section->event_count)
         note_applied (&self->pause, self->now_ms);

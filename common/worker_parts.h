@@ -7,6 +7,7 @@
 #include "common/endpoint.h"
 #include "common/live_config.h"
 #include "common/resolver.h"
+#include "common/section_rows.h"
 #include "common/shard.h"
 #include "common/shard_owner.h"
 #include "common/silence.h"
@@ -145,6 +146,7 @@ struct worker {
     uint32_t rewind_count;
     const live_scenario_t **frame_scenarios; /* by index in the present frame */
     uint32_t frame_scenario_count;
+    section_rows_t rows; /* of the present section */
     int64_t *unlisted_ms;    /* by partition: since when no ingestor lists it (own clock), or 0 */
     uint32_t unlisted_count;
     int64_t retired_ms;

@@ -106,6 +106,26 @@ uint32_t item_table_get (item_table_t *self, span_t id, uint64_t hash)
     return number;
 }
 
+void item_table_ask_slot (const item_table_t *self, uint64_t hash)
+{
+    __builtin_prefetch (&self->slots[home_slot (self, hash)]);
+}
+
+bool item_table_ask_item (const item_table_t *self, uint64_t hash, uint32_t *number)
+{
+    uint32_t slot = self->slots[home_slot (self, hash)];
+    if (!slot)
+        return false;
+    __builtin_prefetch (&self->list[slot - 1], 1);
+    *number = slot - 1;
+    return true;
+}
+
+void item_table_ask_id (const item_table_t *self, uint32_t number)
+{
+    __builtin_prefetch (self->list[number].id);
+}
+
 int item_table_load (item_table_t *self, uint32_t number, span_t id, uint64_t hash)
 {
     if (number >= ITEM_TABLE_ITEMS_MAX || id.size < 1 || id.size > EVENT_ID_BYTES_MAX)

@@ -50,6 +50,12 @@ void item_table_loaded (item_table_t *self);
 /*  Frees the number of an item without cells. */
 void item_table_remove (item_table_t *self, uint32_t number);
 
+/*  For an item that is looked for soon: ask the processor for its slot; then, by that, for the item
+ * (false: there is none; else most likely its number); then for its id. */
+void item_table_ask_slot (const item_table_t *self, uint64_t hash);
+bool item_table_ask_item (const item_table_t *self, uint64_t hash, uint32_t *number);
+void item_table_ask_id (const item_table_t *self, uint32_t number);
+
 /*  Borrowed until the item is removed. */
 static inline span_t item_table_id (const item_table_t *self, uint32_t number)
 {

@@ -29,6 +29,7 @@ static void destroy_bucket (score_bucket_t *bucket)
     free (bucket->cells);
     free (bucket->slots);
     free (bucket->sums);
+    free (bucket->sum_slots);
     free (bucket);
 }
 
@@ -85,6 +86,8 @@ static score_bucket_t *new_bucket (int64_t start_ms, int64_t length_ms, int64_t 
     bucket->mark_ms = mark_ms;
     bucket->slot_count = SLOTS_MIN;
     bucket->slots = memory_new_array (bucket->slot_count, sizeof *bucket->slots);
+    bucket->sum_slot_count = SLOTS_MIN;
+    bucket->sum_slots = memory_new_array (bucket->sum_slot_count, sizeof *bucket->sum_slots);
     bucket->dirty_first = SCORE_CELLS_END;
     return bucket;
 }
@@ -158,27 +161,56 @@ score_cell_t *score_cells_cell (score_cells_t *self, score_bucket_t *bucket, uin
     return &bucket->cells[index];
 }
 
-static action_sums_t *new_sums (score_bucket_t *bucket, uint16_t action)
+/*  ---- sums ---- */
+
+static uint32_t home_slot (const score_bucket_t *bucket, uint32_t item, uint16_t action)
+{
+    uint64_t key = (uint64_t)item << 16 | action;
+    return (uint32_t)(key * UINT64_C (0x9e3779b97f4a7c15) >> 32) & (bucket->sum_slot_count - 1);
+}
+
+static uint32_t *find_sum_slot (const score_bucket_t *bucket, uint32_t item, uint16_t action)
+{
+    uint32_t mask = bucket->sum_slot_count - 1;
+    uint32_t at = home_slot (bucket, item, action);
+    for (; bucket->sum_slots[at]; at = (at + 1) & mask) {
+        const action_sums_t *sums = &bucket->sums[bucket->sum_slots[at] - 1];
+        if (sums->item == item && sums->action == action)
+            break;
+    }
+    return &bucket->sum_slots[at];
+}
+
+static void grow_sum_slots (score_bucket_t *bucket)
+{
+    free (bucket->sum_slots);
+    bucket->sum_slot_count *= 2;
+    bucket->sum_slots = memory_new_array (bucket->sum_slot_count, sizeof *bucket->sum_slots);
+    for (uint32_t i = 0; i < bucket->sum_count; i++)
+        *find_sum_slot (bucket, bucket->sums[i].item, bucket->sums[i].action) = i + 1;
+}
+
+static action_sums_t *new_sums (score_bucket_t *bucket, uint32_t item, uint16_t action)
 {
     if (bucket->sum_count == bucket->sum_capacity) {
         bucket->sum_capacity = bucket->sum_capacity ? 2 * bucket->sum_capacity : CELLS_MIN;
         bucket->sums = memory_resize (bucket->sums, bucket->sum_capacity * sizeof *bucket->sums);
     }
     action_sums_t *sums = &bucket->sums[bucket->sum_count++];
-    *sums = (action_sums_t){.action = action};
+    *sums = (action_sums_t){.item = item, .action = action};
+    *find_sum_slot (bucket, item, action) = bucket->sum_count;
+    if (2 * bucket->sum_count > bucket->sum_slot_count)
+        grow_sum_slots (bucket);
     return sums;
 }
 
 /*  Names are compared only when a cell sees an action for the first time. */
-action_sums_t *score_cells_sums (score_cells_t *self, score_bucket_t *bucket, score_cell_t *cell,
-                                 uint16_t action)
+static action_sums_t *add_sums (score_cells_t *self, score_bucket_t *bucket, score_cell_t *cell,
+                                uint16_t action)
 {
-    for (uint32_t at = cell->first; at; at = bucket->sums[at - 1].next)
-        if (bucket->sums[at - 1].action == action)
-            return &bucket->sums[at - 1];
     if (action >= self->action_limit)
         self->action_limit = (uint32_t)action + 1;
-    action_sums_t *sums = new_sums (bucket, action);
+    action_sums_t *sums = new_sums (bucket, cell->item, action);
     span_t name = action_names_get (self->names, action);
     uint32_t *link = &cell->first;
     while (*link &&
@@ -187,6 +219,14 @@ action_sums_t *score_cells_sums (score_cells_t *self, score_bucket_t *bucket, sc
     sums->next = *link;
     *link = bucket->sum_count;
     return sums;
+}
+
+action_sums_t *score_cells_sums (score_cells_t *self, score_bucket_t *bucket, uint32_t item,
+                                 uint16_t action)
+{
+    uint32_t slot = *find_sum_slot (bucket, item, action);
+    return slot ? &bucket->sums[slot - 1]
+                : add_sums (self, bucket, score_cells_cell (self, bucket, item), action);
 }
 
 cell_stats_t *score_cells_stats (score_cells_t *self, score_cell_t *cell)
@@ -209,24 +249,64 @@ static void add_stats (score_cells_t *self, score_cell_t *cell, const score_even
     }
 }
 
+static void mark_dirty (score_bucket_t *bucket, score_cell_t *cell)
+{
+    if (cell->dirty_next)
+        return;
+    cell->dirty_next = bucket->dirty_first;
+    bucket->dirty_first = (uint32_t)(cell - bucket->cells) + 1;
+}
+
 void score_cells_add (score_cells_t *self, const score_event_t *event)
 {
     int64_t start_ms = windows_floor (event->time_ms, event->slice_ms);
     score_bucket_t *bucket = score_cells_bucket (self, start_ms, event->slice_ms, event->mark_ms);
     uint32_t item = item_table_get (&self->items, event->item, event->item_hash);
-    score_cell_t *cell = score_cells_cell (self, bucket, item);
-    action_sums_t *sums = score_cells_sums (self, bucket, cell, event->action);
+    action_sums_t *sums = score_cells_sums (self, bucket, item, event->action);
     if (event->counts_only)
         sums->moments.count++;
     else
         decay_add (&sums->moments, event->time_ms - decay_middle (start_ms, event->slice_ms));
     if (event->with_stats)
-        add_stats (self, cell, event);
-    if (!cell->dirty_next) {
-        cell->dirty_next = bucket->dirty_first;
-        bucket->dirty_first = (uint32_t)(cell - bucket->cells) + 1;
-    }
+        add_stats (self, score_cells_cell (self, bucket, item), event);
+    if (!sums->dirty)
+        mark_dirty (bucket, score_cells_cell (self, bucket, item));
+    sums->dirty = true;
     self->dirty = true;
+}
+
+/*  ---- what comes soon ---- */
+
+/*  The bucket is taken to be the one that the last event went to. */
+static void ask_bucket (const score_cells_t *self, score_ask_t *ask)
+{
+    ask->lost = self->recent >= self->bucket_count;
+    if (!ask->lost)
+        ask->bucket = self->buckets[self->recent];
+}
+
+static void ask_sums (uint16_t action, const score_ask_t *ask)
+{
+    uint32_t slot = ask->bucket->sum_slots[home_slot (ask->bucket, ask->item, action)];
+    if (slot)
+        __builtin_prefetch (&ask->bucket->sums[slot - 1], 1);
+}
+
+void score_cells_ask (const score_cells_t *self, int step, uint64_t item_hash, uint16_t action,
+                      score_ask_t *ask)
+{
+    if (ask->lost)
+        return;
+    if (step == 0) {
+        ask_bucket (self, ask);
+        item_table_ask_slot (&self->items, item_hash);
+    } else if (step == 1)
+        ask->lost = !item_table_ask_item (&self->items, item_hash, &ask->item);
+    else if (step == 2) {
+        item_table_ask_id (&self->items, ask->item);
+        __builtin_prefetch (&ask->bucket->sum_slots[home_slot (ask->bucket, ask->item, action)]);
+    } else
+        ask_sums (action, ask);
 }
 
 /*  ---- age ---- */
@@ -270,7 +350,7 @@ size_t score_cells_memory_bytes (const score_cells_t *self)
     for (uint32_t i = 0; i < self->bucket_count; i++) {
         const score_bucket_t *bucket = self->buckets[i];
         bytes += sizeof *bucket + bucket->cell_capacity * sizeof *bucket->cells +
-                 bucket->slot_count * sizeof *bucket->slots +
+                 (bucket->slot_count + bucket->sum_slot_count) * sizeof *bucket->slots +
                  bucket->sum_capacity * sizeof *bucket->sums;
         for (uint32_t j = 0; self->has_stats && j < bucket->cell_count; j++)
             if (bucket->cells[j].stats)

@@ -24,7 +24,9 @@
 typedef struct {
     decay_moments_t moments; /* the count alone where it was counted with lambda 0 */
     uint32_t next;           /* index + 1 of the cell's next action by name; 0: none */
+    uint32_t item;           /* of its cell */
     uint16_t action;
+    bool dirty; /* its cell is in the chain of those that changed */
 } action_sums_t;
 
 /*  Kept only while the config says item_stats. */
@@ -51,6 +53,10 @@ typedef struct {
     uint32_t slot_count;
     action_sums_t *sums;
     uint32_t sum_count, sum_capacity;
+    /*  Index + 1 in `sums` by item number and action, as `slots`: most events find what they count
+     *  in without a look at its cell. */
+    uint32_t *sum_slots;
+    uint32_t sum_slot_count;
     uint32_t dirty_first; /* chain of cells that changed */
     bool stored;          /* some of it may be in stored records */
 } score_bucket_t;
@@ -91,6 +97,20 @@ void score_cells_destroy (score_cells_t **self_p);
 /*  Counts one event. Two hash probes; allocates only as tables grow. */
 void score_cells_add (score_cells_t *self, const score_event_t *event);
 
+/*  Where an event that comes soon will be looked for, as far as it is known. Zeroed before the
+ * first step. */
+typedef struct {
+    const score_bucket_t *bucket;
+    uint32_t item; /* number */
+    bool lost;     /* nothing is there, or it is elsewhere than thought: there is no next step */
+} score_ask_t;
+
+/*  Asks the processor for the memory of the step-th thing (0 .. SCORE_ASK_STEPS - 1) that counting
+ * an event will touch; each lies where the one before says. Changes nothing but *ask. */
+enum { SCORE_ASK_STEPS = 4 };
+void score_cells_ask (const score_cells_t *self, int step, uint64_t item_hash, uint16_t action,
+                      score_ask_t *ask);
+
 /*  Forgets the buckets whose slice starts before `before_ms`, and the items that only they had;
  * what is to be deleted from the stored records is appended to `deletes`. */
 void score_cells_expire (score_cells_t *self, int64_t before_ms, change_set_t *deletes);
@@ -107,8 +127,9 @@ score_bucket_t *score_cells_bucket (score_cells_t *self, int64_t start_ms, int64
                                     int64_t mark_ms);
 /*  The cell, made where it is new; borrowed until the bucket's next cell is made. */
 score_cell_t *score_cells_cell (score_cells_t *self, score_bucket_t *bucket, uint32_t item);
-/*  Sums of an action, made where they are new; borrowed until the bucket's next ones are made. */
-action_sums_t *score_cells_sums (score_cells_t *self, score_bucket_t *bucket, score_cell_t *cell,
+/*  Sums of an item and action, made (and the cell) where they are new; borrowed until the bucket's
+ * next ones are made. */
+action_sums_t *score_cells_sums (score_cells_t *self, score_bucket_t *bucket, uint32_t item,
                                  uint16_t action);
 /*  The cell's stats, made where it has none. */
 cell_stats_t *score_cells_stats (score_cells_t *self, score_cell_t *cell);

@@ -152,6 +152,14 @@ static void collect_items (score_cells_t *cells, change_set_t *changes, buffer_t
     items->dirty_first = ITEM_TABLE_END;
 }
 
+/*  It is as stored from now on. */
+static void settle (score_bucket_t *bucket, score_cell_t *cell)
+{
+    cell->dirty_next = 0;
+    for (uint32_t at = cell->first; at; at = bucket->sums[at - 1].next)
+        bucket->sums[at - 1].dirty = false;
+}
+
 static void collect_bucket (score_cells_t *cells, score_bucket_t *bucket, change_set_t *changes,
                             buffer_t *scratch)
 {
@@ -161,7 +169,7 @@ static void collect_bucket (score_cells_t *cells, score_bucket_t *bucket, change
     while (at != SCORE_CELLS_END) {
         score_cell_t *cell = &bucket->cells[at - 1];
         at = cell->dirty_next;
-        cell->dirty_next = 0;
+        settle (bucket, cell);
         put_big_endian (key + RECORD_BUCKET_KEY_BYTES, cell->item, 4);
         write_cell (cells, bucket, cell, scratch);
         change_set_put (changes, key, sizeof key, scratch->bytes, scratch->size);
@@ -233,7 +241,6 @@ int score_records_load_cell (score_cells_t *cells, action_names_t *names, const 
     score_bucket_t *bucket =
         score_cells_bucket (cells, key->start_ms, key->length_ms, key->mark_ms);
     bucket->stored = true;
-    score_cell_t *cell = score_cells_cell (cells, bucket, key->item);
     for (size_t i = 0; i < fields / FIELDS_PER_ACTION && !cursor.failed; i++) {
         uint16_t action = read_action (&cursor, names);
         decay_moments_t moments = {.count = cursor_uint (&cursor)};
@@ -241,8 +248,8 @@ int score_records_load_cell (score_cells_t *cells, action_names_t *names, const 
         moments.s2_high = cursor_uint (&cursor);
         moments.s2_low = cursor_uint (&cursor);
         if (!cursor.failed)
-            decay_merge (&score_cells_sums (cells, bucket, cell, action)->moments, &moments);
+            decay_merge (&score_cells_sums (cells, bucket, key->item, action)->moments, &moments);
     }
-    read_stats (&cursor, cells, cell);
+    read_stats (&cursor, cells, score_cells_cell (cells, bucket, key->item));
     return cursor_finished (&cursor) ? 0 : -1;
 }

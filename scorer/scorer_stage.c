@@ -9,7 +9,7 @@
 #include "scorer/score_records.h"
 #include "scorer/score_scenario.h"
 
-enum { RESULT_KEY_BYTES = 9 };
+enum { RESULT_KEY_BYTES = 9, PREFETCH_MAX = 32 };
 
 typedef struct {
     stage_context_t context;
@@ -235,6 +235,20 @@ static apply_t apply (void *shard, const stage_event_t *event)
     return APPLY_COUNTED;
 }
 
+static void prefetch (const void *shard, const stage_event_t *events, uint32_t count)
+{
+    const scorer_t *self = shard;
+    score_ask_t asks[PREFETCH_MAX] = {0};
+    count = count < PREFETCH_MAX ? count : PREFETCH_MAX;
+    for (int step = 0; step < SCORE_ASK_STEPS; step++)
+        for (uint32_t i = 0; i < count; i++) {
+            const live_scenario_t *live = events[i].scenario;
+            if (live && live->index < self->index_count && self->by_index[live->index])
+                score_cells_ask (self->by_index[live->index]->cells, step, events[i].key_hash,
+                                 events[i].action, &asks[i]);
+        }
+}
+
 /*  Forgets what no window from the newest complete one on can use. */
 static void expire (scorer_t *self, score_scenario_t *scenario, int64_t watermark_ms)
 {
@@ -406,6 +420,7 @@ const stage_t scorer_stage = {.id = STAGE_SCORER,
                               .close = close_shard,
                               .load = load,
                               .loaded = loaded,
+                              .prefetch = prefetch,
                               .apply = apply,
                               .advance = advance,
                               .finish = finish,

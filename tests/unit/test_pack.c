@@ -35,6 +35,44 @@ static void integers (void **state)
     }
 }
 
+/*  What is written where the room is known are the bytes that msgpack-c writes. */
+static void same_bytes_at (void **state)
+{
+    (void)state;
+    static const int64_t values[] = {0,     1,     127,   128,    255,       256,       65535,
+                                     65536, -1,    -32,   -33,    -128,      -129,      -32768,
+                                     -32769, INT32_MIN, INT64_C (-2147483649), INT64_MIN,
+                                     UINT32_MAX, INT64_C (1) << 32, INT64_MAX};
+    static const size_t sizes[] = {0, 1, 15, 16, 31, 32, 255, 256, 65535, 65536};
+    char *text = memory_new (65536);
+    uint8_t *made = memory_new (2 * 65536);
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        buffer_t bytes = {0};
+        pack_int (&bytes, values[i]);
+        pack_uint (&bytes, (uint64_t)values[i]);
+        uint8_t *end = pack_at_uint (pack_at_int (made, values[i]), (uint64_t)values[i]);
+        assert_int_equal (end - made, bytes.size);
+        assert_memory_equal (made, bytes.bytes, bytes.size);
+        buffer_free (&bytes);
+    }
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        buffer_t bytes = {0};
+        pack_array (&bytes, sizes[i]);
+        pack_span (&bytes, (span_t){text, sizes[i]});
+        pack_bool (&bytes, true);
+        pack_bool (&bytes, false);
+        pack_nil (&bytes);
+        uint8_t *end = pack_at_span (pack_at_array (made, (uint32_t)sizes[i]),
+                                     (span_t){text, sizes[i]});
+        end = pack_at_nil (pack_at_bool (pack_at_bool (end, true), false));
+        assert_int_equal (end - made, bytes.size);
+        assert_memory_equal (made, bytes.bytes, bytes.size);
+        buffer_free (&bytes);
+    }
+    free (text);
+    free (made);
+}
+
 static void others (void **state)
 {
     (void)state;
@@ -150,6 +188,7 @@ int main (void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (integers),
+        cmocka_unit_test (same_bytes_at),
         cmocka_unit_test (others),
         cmocka_unit_test (refused),
     };
