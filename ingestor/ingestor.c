@@ -377,6 +377,7 @@ static void read_source (ingestor_t *self)
 static void turn (ingestor_t *self)
 {
     self->now_ms = clock_ms ();
+    self->wall_ms = clock_wall_ms ();
     live_config_step (self->config, self->now_ms);
     ingestor_await_step (self);
     take_announces (self);

@@ -14,7 +14,7 @@
 #include "ingestor/owners.h"
 
 enum {
-    INGESTOR_WORKER_FRAMES = 64,  /* high-water mark to a worker: the bounded queue */
+    INGESTOR_WORKER_FRAMES = 24,  /* high-water mark to a worker: the bounded queue, some 4 MB */
     INGESTOR_SEND_MS = 20,        /* events wait at most this long for a frame to fill */
     INGESTOR_EMPTY_MS = 100,      /* empty sections: how often a shard hears that nothing came */
     INGESTOR_REPEAT_MS = 1000,    /* … and where it stands though nothing was passed: a lost tail shows */
@@ -23,7 +23,7 @@ enum {
     INGESTOR_BLOCKED_MS = 1000,   /* a full worker for this long: the partitions are paused */
     INGESTOR_TURN_MS = 10,
     INGESTOR_LINGER_MS = 200,     /* for the last word to the workers */
-    INGESTOR_WORKER_BYTES_MAX = 48 << 10, /* rows that wait for one worker: then a frame is made */
+    INGESTOR_WORKER_BYTES_MAX = 160 << 10, /* rows that wait for one worker: then a frame is made */
 };
 
 /*  Why a partition is paused. */
@@ -101,6 +101,7 @@ struct ingestor {
     int64_t sent_ms, emptied_ms, repeated_ms, told_ms, committed_ms;
     int64_t watched_ms;      /* when workers' silence was looked at */
     int64_t now_ms;          /* of this turn */
+    int64_t wall_ms;         /* of this turn, by the wall clock */
     buffer_t sections;       /* scratch */
     uint64_t letters;        /* dead letters kept, those read again included */
     uint64_t frames, blocks; /* sent to workers; times that a worker began to take nothing */

@@ -61,7 +61,7 @@ static event_reason_t judge (ingestor_t *self, const source_record_t *record, ev
     if (reason != EVENT_REASON_NONE)
         return reason;
     int64_t reference_ms =
-        record->record_time_ms == EVENT_TIME_NONE ? clock_wall_ms () : record->record_time_ms;
+        record->record_time_ms == EVENT_TIME_NONE ? self->wall_ms : record->record_time_ms;
     return event->time_ms > reference_ms + self->settings.max_future_ms ? EVENT_REASON_FUTURE
                                                                         : EVENT_REASON_NONE;
 }

@@ -78,15 +78,28 @@ uint32_t score_cells_lower_bound (const score_cells_t *self, int64_t from_ms)
     return lower_bound (self, from_ms, INT64_MIN, INT64_MIN);
 }
 
-static score_bucket_t *new_bucket (int64_t start_ms, int64_t length_ms, int64_t mark_ms)
+/*  A power of two of slots, of which `count` are less than half. */
+static uint32_t slots_for (uint32_t count)
+{
+    uint32_t slots = SLOTS_MIN;
+    while (slots <= 2 * count && slots < UINT32_MAX / 4)
+        slots *= 2;
+    return slots;
+}
+
+/*  As large as the slice before it was (`like`, or NULL), since growing is what costs; those for
+ * late events (with a mark) are small. */
+static score_bucket_t *new_bucket (int64_t start_ms, int64_t length_ms, int64_t mark_ms,
+                                   const score_bucket_t *like)
 {
     score_bucket_t *bucket = memory_new (sizeof *bucket);
+    bool large = like && !mark_ms && !like->mark_ms;
     bucket->start_ms = start_ms;
     bucket->length_ms = length_ms;
     bucket->mark_ms = mark_ms;
-    bucket->slot_count = SLOTS_MIN;
+    bucket->slot_count = slots_for (large ? like->cell_count : 0);
     bucket->slots = memory_new_array (bucket->slot_count, sizeof *bucket->slots);
-    bucket->sum_slot_count = SLOTS_MIN;
+    bucket->sum_slot_count = slots_for (large ? like->sum_count : 0);
     bucket->sum_slots = memory_new_array (bucket->sum_slot_count, sizeof *bucket->sum_slots);
     bucket->dirty_first = SCORE_CELLS_END;
     return bucket;
@@ -111,7 +124,8 @@ score_bucket_t *score_cells_bucket (score_cells_t *self, int64_t start_ms, int64
     memmove (self->buckets + at + 1, self->buckets + at,
              (self->bucket_count - at) * sizeof (score_bucket_t *));
     self->bucket_count++;
-    self->buckets[at] = new_bucket (start_ms, length_ms, mark_ms);
+    self->buckets[at] =
+        new_bucket (start_ms, length_ms, mark_ms, at ? self->buckets[at - 1] : NULL);
     return self->buckets[at];
 }
 
