@@ -71,7 +71,9 @@ int admin_client_ask (const admin_client_t *self, const char *method, const char
                               .body = {text, size}};
     if (http_client_call (&url, &call, ANSWER_MS + (long)self->timeout_ms, &got, error,
                           sizeof error) != 0)
-        settings_fail (EX_UNAVAILABLE, "%s", error);
+        settings_fail (EX_UNAVAILABLE,
+                       "%s: configd must run with --admin-listen there (another address: --admin)",
+                       error);
     *answer = yyjson_read ((const char *)got.body.bytes, got.body.size, YYJSON_READ_NOFLAG);
     if (!*answer)
         settings_fail (EX_UNAVAILABLE, "%s did not answer as the admin API does (status %d)",

@@ -110,7 +110,8 @@ def test_files_and_json(scenario, configd):
     (["frobnicate"], 64, "unknown command"),
     ([], 64, "a command is needed"),
     (["list", "--admin", "https://127.0.0.1"], 64, "is not http://"),
-    (["list", "--admin", "http://127.0.0.1:1"], 69, "cannot reach 127.0.0.1:1"),
+    (["list", "--admin", "http://127.0.0.1:1"], 69,
+     "cannot reach 127.0.0.1:1: Connection refused: configd must run with --admin-listen"),
     (["set", "shop", "hot_score.top_k=2", "--wait", "--timeout", "100ms"], 75, ""),
     (["preview", "shop", "hot_score.top_k=2"], 69, "503"),
 ])
