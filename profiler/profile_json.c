@@ -230,7 +230,7 @@ static void put_recent (buffer_t *to, const profile_json_t *what)
         if (i > first)
             put_text (to, ",");
         profile_json_write_string (
-            to, profile_strings_get (what->shared->strings, profile->recent[i].item));
+            to, profile_strings_get (what->shared->strings, profile_recent (profile)[i].item));
     }
     put_text (to, "]");
 }

@@ -58,20 +58,21 @@ static uint32_t place_of (const profile_t *profile, uint16_t action)
 static void write_labels (buffer_t *to, const profile_t *profile, const profile_shared_t *shared,
                           profile_kind_t kind)
 {
+    const profile_interest_t *interests = profile_interests (profile);
     pack_array (to, profile->label_counts[kind]);
     for (uint32_t at = 0, next; at < profile->interest_count; at = next) {
-        uint64_t key = profile->interests[at].key;
+        uint64_t key = interests[at].key;
         next = at + 1;
-        while (next < profile->interest_count && profile->interests[next].key >> 16 == key >> 16)
+        while (next < profile->interest_count && interests[next].key >> 16 == key >> 16)
             next++;
         if (profile_interest_kind (key) != kind)
             continue;
         pack_array (to, 1 + 2 * (size_t)(next - at));
         pack_span (to, profile_strings_get (shared->strings, profile_interest_label (key)));
         for (uint32_t i = at; i < next; i++) {
-            uint16_t action = profile_interest_action (profile->interests[i].key);
+            uint16_t action = profile_interest_action (interests[i].key);
             pack_uint (to, place_of (profile, action));
-            pack_double (to, profile->interests[i].sum);
+            pack_double (to, interests[i].sum);
         }
     }
 }
@@ -93,8 +94,8 @@ void profile_record_write (buffer_t *to, span_t user, bool dirty, const profile_
     write_labels (to, profile, shared, PROFILE_TAG);
     pack_array (to, 2 * (size_t)profile->recent_count);
     for (uint32_t i = 0; i < profile->recent_count; i++) {
-        pack_span (to, profile_strings_get (shared->strings, profile->recent[i].item));
-        pack_int (to, profile->recent[i].time_ms);
+        pack_span (to, profile_strings_get (shared->strings, profile_recent (profile)[i].item));
+        pack_int (to, profile_recent (profile)[i].time_ms);
     }
 }
 

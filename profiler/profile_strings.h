@@ -16,6 +16,14 @@ typedef struct profile_strings profile_strings_t;
 profile_strings_t *profile_strings_new (void);
 void profile_strings_destroy (profile_strings_t **self_p);
 
+/*  What a string is looked up by, so that it is computed once; and the two steps that ask the
+ * processor for what a look-up will touch, each for what the one before brought. */
+uint32_t profile_strings_hash (span_t text);
+void profile_strings_prefetch (const profile_strings_t *self, uint32_t hash, int step);
+/*  profile_strings_find by the text's hash. */
+uint32_t profile_strings_seek (const profile_strings_t *self, span_t text, uint32_t hash);
+/*  Adds a string that is not there; its number, with one reference. */
+uint32_t profile_strings_add (profile_strings_t *self, span_t text, uint32_t hash);
 /*  Number of a string (below 2^31) or PROFILE_STRING_NONE; takes no reference. */
 uint32_t profile_strings_find (const profile_strings_t *self, span_t text);
 /*  Number of a string of at most 65535 bytes, copied where it is new; takes one reference. */

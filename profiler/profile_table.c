@@ -34,6 +34,7 @@ profile_table_t *profile_table_new (const profile_table_setup_t *setup)
     profile_table_t *self = memory_new (sizeof *self);
     self->setup = *setup;
     self->shared.strings = setup->strings;
+    self->users.slab = &self->shared.slab;
     self->watermark_ms = EVENT_TIME_NONE;
     return self;
 }
@@ -49,6 +50,7 @@ void profile_table_destroy (profile_table_t **self_p)
             profile_free (&user->profile, &self->shared);
     }
     profile_users_free (&self->users);
+    profile_slab_free (&self->shared.slab);
     profile_scenarios_free (&self->scenarios);
     profile_due_free (&self->due);
     profile_due_free (&self->held);
@@ -332,9 +334,14 @@ void profile_table_loaded (profile_table_t *self, const stage_time_t *time)
 void profile_table_prefetch (const profile_table_t *self, const stage_event_t *events,
                              uint32_t count)
 {
-    for (int step = 0; step < PROFILE_PREFETCH_STEPS; step++)
+    for (int step = 0; step < PROFILE_PREFETCH_STEPS; step++) {
         for (uint32_t i = 0; i < count; i++)
             profile_users_prefetch (&self->users, events[i].key_hash, step);
+        /* Labels are few, and near anyhow. */
+        for (uint32_t i = 0; i < count && step < 2; i++)
+            profile_strings_prefetch (self->shared.strings, profile_strings_hash (events[i].item),
+                                      step);
+    }
 }
 
 apply_t profile_table_apply (profile_table_t *self, const stage_event_t *event)
