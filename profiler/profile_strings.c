@@ -17,7 +17,7 @@ enum {
     SLOTS_MIN = 256,
     SIZE_MAX_BYTES = 65535,
     NUMBER_COUNT_MAX = INT32_MAX,
-    NEAR_BYTES = 20,
+    NEAR_BYTES = PROFILE_STRINGS_NEAR_BYTES,
     CHUNK = 256,
 };
 
@@ -273,6 +273,21 @@ span_t profile_strings_get (const profile_strings_t *self, uint32_t number)
 {
     CHECK (number < self->entry_count && entry_of (self, number)->used);
     return text_of (entry_of (self, number));
+}
+
+uint32_t profile_strings_size (const profile_strings_t *self, uint32_t number)
+{
+    CHECK (number < self->entry_count && entry_of (self, number)->used);
+    return entry_of (self, number)->size;
+}
+
+void profile_strings_copy (const profile_strings_t *self, uint32_t number, char *to)
+{
+    const entry_t *entry = entry_of (self, number);
+    if (entry->size > NEAR_BYTES)
+        memcpy (to, far_text (entry), entry->size);
+    else
+        memcpy (to, entry->near, NEAR_BYTES); /* of a fixed size: without a call */
 }
 
 uint32_t profile_strings_count (const profile_strings_t *self)

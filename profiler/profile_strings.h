@@ -10,6 +10,8 @@
 #include "common/span.h"
 
 #define PROFILE_STRING_NONE UINT32_MAX
+/*  The longest string that is within its entry. */
+enum { PROFILE_STRINGS_NEAR_BYTES = 20 };
 
 typedef struct profile_strings profile_strings_t;
 
@@ -34,6 +36,10 @@ void profile_strings_hold (profile_strings_t *self, uint32_t number);
 void profile_strings_release (profile_strings_t *self, uint32_t number);
 /*  Text of a held string; borrowed until its last reference is given back. */
 span_t profile_strings_get (const profile_strings_t *self, uint32_t number);
+/*  Its size; and its bytes, copied to where there is room for that and PROFILE_STRINGS_NEAR_BYTES
+ * more, which are left undefined. */
+uint32_t profile_strings_size (const profile_strings_t *self, uint32_t number);
+void profile_strings_copy (const profile_strings_t *self, uint32_t number, char *to);
 /*  Distinct strings held, and bytes of memory (without the allocator's own). */
 uint32_t profile_strings_count (const profile_strings_t *self);
 uint64_t profile_strings_bytes (const profile_strings_t *self);

@@ -99,8 +99,12 @@ void profile_users_prefetch (const profile_users_t *self, uint64_t hash, int ste
         return;
     }
     uint32_t slot = guess (self, hash);
-    if (slot == PROFILE_SLOT_NONE)
-        return;
+    if (slot != PROFILE_SLOT_NONE)
+        profile_users_prefetch_slot (self, slot, step);
+}
+
+void profile_users_prefetch_slot (const profile_users_t *self, uint32_t slot, int step)
+{
     const profile_user_t *user = profile_users_slot (self, slot);
     if (step == 1) {
         __builtin_prefetch (user, 1);

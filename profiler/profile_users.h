@@ -69,6 +69,8 @@ uint32_t profile_users_find_key (const profile_users_t *self, uint32_t scenario,
 /*  The three steps that ask the processor for a user of that hash, each for what the step before
  * brought: its place in the index, the user, its profile. They change nothing. */
 void profile_users_prefetch (const profile_users_t *self, uint64_t hash, int step);
+/*  The last two of them by slot. */
+void profile_users_prefetch_slot (const profile_users_t *self, uint32_t slot, int step);
 /*  Least free collision number of a hash, or -1 where all 256 are taken. */
 int profile_users_free_collision (const profile_users_t *self, uint32_t scenario, uint64_t hash);
 /*  Adds a user that is not there, with an empty profile. */
