@@ -477,6 +477,14 @@ void profile_table_collect (profile_table_t *self, change_set_t *changes)
     self->changed_count = 0;
 }
 
+void profile_table_foresee (const profile_table_t *self, const owed_waiting_t *list, uint32_t count)
+{
+    for (int step = 0; step < PROFILE_PREFETCH_STEPS; step++)
+        for (uint32_t i = 0; i < count; i++)
+            if (list[i].key_size == PROFILE_KEY_BYTES)
+                profile_users_prefetch (&self->users, get_hash ((const uint8_t *)list[i].key + 9), step);
+}
+
 bool profile_table_view (profile_table_t *self, const uint8_t *key, size_t key_size,
                          profile_view_t *view)
 {
