@@ -54,7 +54,7 @@ void profile_make_room (profile_t *self, profile_shared_t *shared, uint32_t coun
 {
     size_t needed = used_bytes (self) + arrays_bytes (counts, interests, recent);
     if (needed > self->block_bytes)
-        move_to (self, shared, needed + needed / 2);
+        move_to (self, shared, needed + needed / 3);
 }
 
 void profile_prefetch (const profile_t *self)
