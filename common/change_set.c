@@ -24,6 +24,21 @@ void change_set_put (change_set_t *self, const void *key, size_t key_size, const
     add (self, CHANGE_PUT, key, key_size, value, value_size);
 }
 
+buffer_t *change_set_put_begin (change_set_t *self, const void *key, size_t key_size)
+{
+    self->open_at = self->log.size;
+    add (self, CHANGE_PUT, key, key_size, NULL, 0);
+    return &self->log;
+}
+
+void change_set_put_end (change_set_t *self)
+{
+    entry_t entry;
+    memcpy (&entry, self->log.bytes + self->open_at, sizeof entry);
+    entry.value_size = self->log.size - self->open_at - sizeof entry - entry.key_size;
+    memcpy (self->log.bytes + self->open_at, &entry, sizeof entry);
+}
+
 void change_set_delete (change_set_t *self, const void *key, size_t key_size)
 {
     add (self, CHANGE_DELETE, key, key_size, NULL, 0);

@@ -16,11 +16,16 @@ enum { CHANGE_KEY_BYTES_MAX = 511 };
 typedef struct {
     buffer_t log; /* private: entries one after the other */
     size_t count;
+    size_t open_at; /* private: the entry between begin () and end () */
 } change_set_t;
 
 /*  Keys are 1 .. 511 bytes. Both are copied. */
 void change_set_put (change_set_t *self, const void *key, size_t key_size, const void *value,
                      size_t value_size);
+/*  The same of a value that is appended to what begin () returns, and nothing else to it, before
+ * end (). */
+buffer_t *change_set_put_begin (change_set_t *self, const void *key, size_t key_size);
+void change_set_put_end (change_set_t *self);
 void change_set_delete (change_set_t *self, const void *key, size_t key_size);
 /*  Deletes every key k with from <= k < to (bytewise). */
 void change_set_delete_range (change_set_t *self, const void *from, size_t from_size, const void *to,

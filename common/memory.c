@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 static void *or_abort (void *block, size_t size)
 {
@@ -38,4 +39,26 @@ char *memory_copy_string (const char *bytes, size_t size)
         memcpy (copy, bytes, size);
     copy[size] = '\0';
     return copy;
+}
+
+void *memory_map (size_t bytes)
+{
+    size_t more = bytes < MEMORY_HUGE_BYTES ? 0 : MEMORY_HUGE_BYTES;
+    uint8_t *start = mmap (NULL, bytes + more, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (start == MAP_FAILED)
+        return or_abort (NULL, bytes);
+    if (!more)
+        return start;
+    size_t before = -(uintptr_t) start % MEMORY_HUGE_BYTES;
+    if (before)
+        munmap (start, before);
+    if (more > before)
+        munmap (start + before + bytes, more - before);
+    (void) madvise (start + before, bytes, MADV_HUGEPAGE); /* where it is refused: slower, no more */
+    return start + before;
+}
+
+void memory_unmap (void *start, size_t bytes)
+{
+    munmap (start, bytes);
 }

@@ -16,4 +16,11 @@ void *memory_resize (void *block, size_t size);
 /*  A copy of `size` bytes followed by one NUL byte; the caller frees it. */
 char *memory_copy_string (const char *bytes, size_t size);
 
+/*  Zeroed pages of the kernel's, for many small blocks that live together: `bytes` is a multiple of
+ * a page. From MEMORY_HUGE_BYTES on they are aligned to it, and the kernel is asked to map them by
+ * huge pages. */
+enum { MEMORY_HUGE_BYTES = 2 << 20 };
+void *memory_map (size_t bytes);
+void memory_unmap (void *start, size_t bytes);
+
 #endif

@@ -5,6 +5,7 @@
 #include <uthash.h>
 #include <utlist.h>
 
+#include "common/byte_queue.h"
 #include "common/check.h"
 #include "common/memory.h"
 #include "common/pack.h"
@@ -53,6 +54,7 @@ typedef struct {
     size_t first, count, capacity;
     size_t sent; /* of the `count`, how many have been sent */
     size_t bytes;
+    byte_queue_t queued; /* the flights' bytes */
     uint64_t last_sequence;
     uint64_t base;   /* sequences below were of an earlier numbering */
     bool begin_due;  /* the sink has to be told of the base */
@@ -99,7 +101,7 @@ static void pop_flight (pipe_t *pipe)
     pipe->bytes -= flight->size;
     flight->entry->flights--;
     release (flight->entry);
-    free (flight->bytes);
+    byte_queue_pop (&pipe->queued);
     pipe->first = (pipe->first + 1) % pipe->capacity;
     pipe->count--;
     if (pipe->sent)
@@ -117,6 +119,7 @@ void owed_destroy (owed_t **self_p)
         while (self->pipes[i].count)
             pop_flight (&self->pipes[i]);
         free (self->pipes[i].flights);
+        byte_queue_free (&self->pipes[i].queued);
     }
     HASH_ITER (hh, self->entries, entry, next) {
         HASH_DEL (self->entries, entry);
@@ -315,15 +318,27 @@ void owed_each_with_body (const owed_t *self,
     }
 }
 
+static owed_waiting_t waiting_of (const entry_t *entry)
+{
+    return (owed_waiting_t){
+        .key = entry->key,
+        .key_size = entry->key_size,
+        .body = {(const char *) entry->body, entry->body ? entry->body_size : 0},
+    };
+}
+
 bool owed_waiting (owed_t *self, uint32_t sink, owed_waiting_t *waiting)
 {
+    return owed_waiting_next (self, sink, waiting, 1) == 1;
+}
+
+uint32_t owed_waiting_next (const owed_t *self, uint32_t sink, owed_waiting_t *list, uint32_t list_max)
+{
     const entry_t *entry = self->pipes[sink].queue;
-    if (!entry)
-        return false;
-    waiting->key = entry->key;
-    waiting->key_size = entry->key_size;
-    waiting->body = (span_t){(const char *) entry->body, entry->body ? entry->body_size : 0};
-    return true;
+    uint32_t count = 0;
+    for (; entry && count < list_max; entry = entry->next)
+        list[count++] = waiting_of (entry);
+    return count;
 }
 
 void owed_drop (owed_t *self, uint32_t sink)
@@ -363,7 +378,7 @@ void owed_enter (owed_t *self, uint32_t sink, const void *body, size_t body_size
                              .sequence = ++pipe->last_sequence,
                              .chunk = chunk,
                              .chunk_count = chunk_count,
-                             .bytes = memory_new (size),
+                             .bytes = byte_queue_push (&pipe->queued, size),
                              .size = size};
         entry->flights++;
         memcpy (flight->bytes, (const uint8_t *) body + from, size);

@@ -74,6 +74,9 @@ typedef struct {
 
 /*  The oldest result that waits for this sink; false: none does. */
 bool owed_waiting (owed_t *self, uint32_t sink, owed_waiting_t *waiting);
+/*  The oldest ones, at most list_max; how many. They stay borrowed while the first of them enter the pipe or are
+ *  dropped, one after the other. */
+uint32_t owed_waiting_next (const owed_t *self, uint32_t sink, owed_waiting_t *list, uint32_t list_max);
 /*  That result has no content any more: it is no longer owed. */
 void owed_drop (owed_t *self, uint32_t sink);
 /*  That result enters the pipe as `body` (copied), in chunks of at most chunk_bytes_max. */

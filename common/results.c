@@ -15,6 +15,7 @@ enum {
     ITEM_STATS_FIELDS = 6,
     METRICS_FIELDS = 9,
     PROFILE_FIELDS = 2,
+    STR_32_BYTES = 5,
 };
 
 static void write_actions (buffer_t *body, const result_action_t *actions, uint32_t count)
@@ -86,9 +87,26 @@ void results_write_metrics (buffer_t *body, const result_metrics_t *metrics)
 
 void results_write_profile (buffer_t *body, const result_profile_t *profile)
 {
+    size_t began = results_begin_profile (body, profile->user);
+    buffer_append (body, profile->json.bytes, profile->json.size);
+    results_end_profile (body, began);
+}
+
+/*  A text whose size is not known yet is a msgpack str 32, whatever its size. */
+size_t results_begin_profile (buffer_t *body, span_t user)
+{
+    static const uint8_t str_32[STR_32_BYTES] = {0xdb};
     pack_array (body, PROFILE_FIELDS);
-    pack_span (body, profile->user);
-    pack_span (body, profile->json);
+    pack_span (body, user);
+    buffer_append (body, str_32, sizeof str_32);
+    return body->size;
+}
+
+void results_end_profile (buffer_t *body, size_t began)
+{
+    size_t size = body->size - began;
+    for (size_t i = 1; i < STR_32_BYTES; i++, size >>= 8)
+        body->bytes[began - i] = (uint8_t) size;
 }
 
 static void require (cursor_t *cursor, bool condition)

@@ -85,6 +85,9 @@ void results_write_ranking (buffer_t *body, const result_ranking_t *ranking);
 void results_write_item (buffer_t *body, const result_item_t *item, bool item_stats);
 void results_write_metrics (buffer_t *body, const result_metrics_t *metrics);
 void results_write_profile (buffer_t *body, const result_profile_t *profile);
+/*  The same of JSON that is appended to the body between the two; end () takes what begin () returned. */
+size_t results_begin_profile (buffer_t *body, span_t user);
+void results_end_profile (buffer_t *body, size_t began);
 
 /*  Readers leave cursor->failed set where the bytes are not valid. */
 void results_read_header (cursor_t *cursor, result_header_t *header);

@@ -176,12 +176,12 @@ static bool check_record (const MDB_val *key, MDB_val *value)
     return stored == checksum (key, value->mv_data, value->mv_size);
 }
 
-int shard_store_put (MDB_txn *txn, MDB_dbi dbi, const void *key_bytes, size_t key_size, const void *bytes,
-                size_t size)
+int shard_store_put (MDB_cursor *cursor, const void *key_bytes, size_t key_size, const void *bytes,
+                     size_t size)
 {
     MDB_val key = {key_size, (void *) (uintptr_t) key_bytes};
     MDB_val value = {size + CHECKSUM_BYTES, NULL};
-    int code = mdb_put (txn, dbi, &key, &value, MDB_RESERVE);
+    int code = mdb_cursor_put (cursor, &key, &value, MDB_RESERVE);
     if (code)
         return code;
     uint32_t sum = checksum (&key, bytes, size);
@@ -217,10 +217,10 @@ static int read_epoch (MDB_txn *txn, MDB_dbi dbi, uint64_t *epoch, uint32_t *for
     return 0;
 }
 
-static int write_epoch (MDB_txn *txn, MDB_dbi dbi, uint64_t epoch)
+static int write_epoch (MDB_cursor *cursor, uint64_t epoch)
 {
     const epoch_record_t record = {SHARD_STORE_FORMAT, 0, epoch};
-    return shard_store_put (txn, dbi, epoch_key, sizeof epoch_key, &record, sizeof record);
+    return shard_store_put (cursor, epoch_key, sizeof epoch_key, &record, sizeof record);
 }
 
 /*  The store's own record: is it one that we can read? */
@@ -370,14 +370,15 @@ static int delete_range (MDB_txn *txn, MDB_dbi dbi, MDB_val from, MDB_val to)
     return code == MDB_NOTFOUND ? 0 : code;
 }
 
-static int apply (MDB_txn *txn, MDB_dbi dbi, const change_t *change)
+/*  Puts share a cursor: one whose key belongs beside the last one's does not go down the tree again. */
+static int apply (MDB_txn *txn, MDB_dbi dbi, MDB_cursor *puts, const change_t *change)
 {
     MDB_val key = {change->key_size, (void *) (uintptr_t) change->key};
     MDB_val value = {change->value_size, (void *) (uintptr_t) change->value};
     int code;
     switch (change->kind) {
     case CHANGE_PUT:
-        return shard_store_put (txn, dbi, change->key, change->key_size, change->value, change->value_size);
+        return shard_store_put (puts, change->key, change->key_size, change->value, change->value_size);
     case CHANGE_DELETE:
         code = mdb_del (txn, dbi, &key, NULL);
         return code == MDB_NOTFOUND ? 0 : code;
@@ -405,6 +406,7 @@ static int look_at_file (shard_store_t *self)
 static int try_commit (shard_store_t *self, const change_set_t *changes, uint64_t epoch)
 {
     MDB_txn *txn;
+    MDB_cursor *puts = NULL;
     uint64_t last;
     uint32_t format;
     int code = look_at_file (self);
@@ -420,10 +422,14 @@ static int try_commit (shard_store_t *self, const change_set_t *changes, uint64_
     if (!code && last > epoch)
         code = STORE_OWNER;
     if (!code)
-        code = write_epoch (txn, self->dbi, epoch);
+        code = mdb_cursor_open (txn, self->dbi, &puts);
+    if (!code)
+        code = write_epoch (puts, epoch);
     change_t change;
     for (size_t at = 0; !code && change_set_next (changes, &at, &change);)
-        code = apply (txn, self->dbi, &change);
+        code = apply (txn, self->dbi, puts, &change);
+    if (puts)
+        mdb_cursor_close (puts);
     if (code) {
         mdb_txn_abort (txn);
         return code;

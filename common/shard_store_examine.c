@@ -36,8 +36,7 @@ static int walk_free_list (shard_store_t *self, MDB_txn *txn)
 }
 
 typedef struct {
-    MDB_txn *txn;
-    MDB_dbi dbi;
+    MDB_cursor *puts;
     uint64_t seen, step;
     buffer_t copy;
     int code;
@@ -52,7 +51,7 @@ static shard_fault_t try_put (void *arg, const uint8_t *key, size_t key_size, co
         return SHARD_FAULT_NONE;
     buffer_clear (&tried->copy);
     buffer_append (&tried->copy, value, value_size);
-    tried->code = shard_store_put (tried->txn, tried->dbi, key, key_size, tried->copy.bytes, value_size);
+    tried->code = shard_store_put (tried->puts, key, key_size, tried->copy.bytes, value_size);
     return tried->code ? SHARD_FAULT_BROKEN : SHARD_FAULT_NONE;
 }
 
@@ -60,20 +59,25 @@ static shard_fault_t try_put (void *arg, const uint8_t *key, size_t key_size, co
 static int try_puts (shard_store_t *self)
 {
     MDB_txn *read = NULL, *txn = NULL;
+    MDB_cursor *puts = NULL;
     MDB_stat stat;
     shard_fault_t refused = SHARD_FAULT_NONE;
     int code = mdb_txn_begin (self->env, NULL, MDB_RDONLY, &read);
     if (!code)
         code = mdb_txn_begin (self->env, NULL, 0, &txn);
     if (!code)
+        code = mdb_cursor_open (txn, self->dbi, &puts);
+    if (!code)
         code = mdb_stat (read, self->dbi, &stat);
     if (!code) {
-        tried_t tried = {.txn = txn, .dbi = self->dbi, .step = stat.ms_entries / EXAMINE_PUTS_MAX + 1};
+        tried_t tried = {.puts = puts, .step = stat.ms_entries / EXAMINE_PUTS_MAX + 1};
         code = shard_store_walk (self, read, try_put, &tried, &refused);
         if (refused)
             code = tried.code;
         buffer_free (&tried.copy);
     }
+    if (puts)
+        mdb_cursor_close (puts);
     if (txn)
         mdb_txn_abort (txn);
     if (read)

@@ -45,7 +45,6 @@ shard_fault_t shard_store_begin (shard_store_t *self, bool trusted, char *error,
 /*  Every record, checked, and as many as there should be. *refused: the callback's answer. */
 int shard_store_walk (shard_store_t *self, MDB_txn *txn, shard_store_record_t *record, void *arg,
                       shard_fault_t *refused);
-int shard_store_put (MDB_txn *txn, MDB_dbi dbi, const void *key, size_t key_size, const void *bytes,
-                     size_t size);
+int shard_store_put (MDB_cursor *cursor, const void *key, size_t key_size, const void *bytes, size_t size);
 
 #endif

@@ -128,6 +128,10 @@ typedef struct {
     int (*render) (void *shard, const uint8_t *key, size_t key_size, const stage_time_t *time,
                    buffer_t *body);
 
+    /*  Owed results of which those without a body will be rendered next, in this order: as prefetch. NULL: nothing
+     *  to ask for. */
+    void (*foresee) (const void *shard, const owed_waiting_t *list, uint32_t count);
+
     /*  What the newest complete window of a scenario would be by `config` (its own or another one):
      *  appends a ranking of at most `limit` items as config_wire_write_ranking has it. Changes
      *  nothing. NULL: this stage has no rankings. */

@@ -6,7 +6,7 @@
 #include "common/log.h"
 #include "common/memory.h"
 
-enum { ACK_FRAMES_A_TURN = 256 };
+enum { ACK_FRAMES_A_TURN = 256, RENDER_GROUP = 16 };
 
 void worker_connect_sinks (worker_t *self)
 {
@@ -139,24 +139,35 @@ static bool holds_back (const worker_t *self, const shard_t *shard)
            ((shard->fresh && !shard->judged) || worker_shard_is_behind (self, shard));
 }
 
-/*  Renders waiting results into the pipe as long as there is room in it. */
+/*  The oldest waiting result enters the pipe, or has no content any more. */
+static void render_one (shard_t *shard, uint32_t index, const owed_waiting_t *waiting,
+                        const stage_time_t *time, buffer_t *body)
+{
+    span_t bytes = waiting->body;
+    if (!bytes.bytes) {
+        buffer_clear (body);
+        if (shard->stage->render (shard->state, waiting->key, waiting->key_size, time, body) != 0) {
+            owed_drop (shard->owed, index);
+            return;
+        }
+        bytes = (span_t){(const char *) body->bytes, body->size};
+    }
+    owed_enter (shard->owed, index, bytes.bytes, bytes.size, WIRE_CHUNK_BYTES_MAX);
+}
+
+/*  Renders waiting results into the pipe as long as there is room in it; in groups, for the stage to ask for the
+ *  memory of a whole one at once. */
 static void fill_pipe (shard_t *shard, uint32_t index, int64_t now_ms)
 {
-    owed_waiting_t waiting;
+    owed_waiting_t waiting[RENDER_GROUP];
     buffer_t body = {0};
     stage_time_t time = shard_time (shard, now_ms);
-    while (owed_pipe_bytes (shard->owed, index) < WORKER_PIPE_BYTES_MAX &&
-           owed_waiting (shard->owed, index, &waiting)) {
-        if (waiting.body.bytes) {
-            owed_enter (shard->owed, index, waiting.body.bytes, waiting.body.size,
-                        WIRE_CHUNK_BYTES_MAX);
-            continue;
-        }
-        buffer_clear (&body);
-        if (shard->stage->render (shard->state, waiting.key, waiting.key_size, &time, &body) == 0)
-            owed_enter (shard->owed, index, body.bytes, body.size, WIRE_CHUNK_BYTES_MAX);
-        else
-            owed_drop (shard->owed, index);
+    for (uint32_t count = 1; count && owed_pipe_bytes (shard->owed, index) < WORKER_PIPE_BYTES_MAX;) {
+        count = owed_waiting_next (shard->owed, index, waiting, RENDER_GROUP);
+        if (shard->stage->foresee)
+            shard->stage->foresee (shard->state, waiting, count);
+        for (uint32_t i = 0; i < count && owed_pipe_bytes (shard->owed, index) < WORKER_PIPE_BYTES_MAX; i++)
+            render_one (shard, index, &waiting[i], &time, &body);
     }
     buffer_free (&body);
 }

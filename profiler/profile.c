@@ -9,76 +9,72 @@
 #include "profiler/profile_interest.h"
 
 enum { HOUR_MS = 3600000, COUNT_BITS = 47, LINE_BYTES = 64, PREFETCH_LINES_MAX = 16 };
-enum { COUNTS_MIN = 6, INTERESTS_MIN = 8, RECENT_MIN = 4 };
 
 void profile_init (profile_t *self)
 {
     *self = (profile_t){.newest_ms = EVENT_TIME_NONE};
 }
 
-static size_t block_bytes (uint32_t counts, uint32_t interests, uint32_t recent)
+static size_t arrays_bytes (uint32_t counts, uint32_t interests, uint32_t recent)
 {
     return counts * sizeof (uint64_t) + interests * sizeof (profile_interest_t) +
            recent * sizeof (profile_recent_t);
 }
 
-static size_t array_bytes (const profile_t *self)
+static size_t used_bytes (const profile_t *self)
 {
-    return block_bytes (self->count_capacity, self->interest_capacity, self->recent_capacity);
+    return arrays_bytes (self->count_count, self->interest_count, self->recent_count);
 }
 
-static uint32_t grown (uint32_t capacity, uint32_t needed, uint32_t least)
+/*  Moves to a block of at least so many bytes. */
+static void move_to (profile_t *self, profile_shared_t *shared, size_t bytes)
 {
-    if (needed <= capacity)
-        return capacity;
-    return needed <= least ? least : needed + needed / 2;
+    CHECK (bytes <= UINT32_MAX);
+    profile_t old = *self;
+    self->block_bytes = (uint32_t)bytes;
+    self->counts = profile_slab_take (&shared->slab, &self->block_bytes);
+    shared->bytes += self->block_bytes - old.block_bytes;
+    if (!old.counts)
+        return;
+    memcpy (self->counts, old.counts, arrays_bytes (old.count_count, old.interest_count, 0));
+    memcpy (profile_recent (self), profile_recent (&old), arrays_bytes (0, 0, old.recent_count));
+    profile_slab_give (&shared->slab, old.counts, old.block_bytes);
 }
 
 void profile_reserve (profile_t *self, profile_shared_t *shared, uint32_t counts,
                       uint32_t interests, uint32_t recent)
 {
-    if (counts <= self->count_capacity && interests <= self->interest_capacity &&
-        recent <= self->recent_capacity)
-        return;
-    counts = grown (self->count_capacity, counts, COUNTS_MIN);
-    interests = grown (self->interest_capacity, interests, INTERESTS_MIN);
-    recent = grown (self->recent_capacity, recent, RECENT_MIN);
-    size_t bytes = block_bytes (counts, interests, recent);
-    uint64_t *block = memory_new (bytes);
-    profile_interest_t *new_interests = (profile_interest_t *)(block + counts);
-    profile_recent_t *new_recent = (profile_recent_t *)(new_interests + interests);
-    if (self->counts) {
-        memcpy (block, self->counts, self->count_count * sizeof *block);
-        memcpy (new_interests, self->interests, self->interest_count * sizeof *new_interests);
-        memcpy (new_recent, self->recent, self->recent_count * sizeof *new_recent);
-    }
-    free (self->counts);
-    shared->bytes += bytes - array_bytes (self);
-    self->counts = block;
-    self->interests = new_interests;
-    self->recent = new_recent;
-    self->count_capacity = counts;
-    self->interest_capacity = interests;
-    self->recent_capacity = (uint16_t)recent;
+    size_t needed = used_bytes (self) + arrays_bytes (counts, interests, recent);
+    if (needed > self->block_bytes)
+        move_to (self, shared, needed);
+}
+
+void profile_make_room (profile_t *self, profile_shared_t *shared, uint32_t counts,
+                        uint32_t interests, uint32_t recent)
+{
+    size_t needed = used_bytes (self) + arrays_bytes (counts, interests, recent);
+    if (needed > self->block_bytes)
+        move_to (self, shared, needed + needed / 3);
 }
 
 void profile_prefetch (const profile_t *self)
 {
     const char *block = (const char *)self->counts;
-    size_t bytes = array_bytes (self);
-    if (bytes > PREFETCH_LINES_MAX * LINE_BYTES)
-        bytes = PREFETCH_LINES_MAX * LINE_BYTES;
-    for (size_t at = 0; at < bytes; at += LINE_BYTES)
-        __builtin_prefetch (block + at, 1);
+    size_t front = arrays_bytes (self->count_count, self->interest_count, 0) + LINE_BYTES - 1;
+    size_t lines = front / LINE_BYTES < PREFETCH_LINES_MAX ? front / LINE_BYTES : PREFETCH_LINES_MAX;
+    for (size_t i = 0; i < lines; i++)
+        __builtin_prefetch (block + i * LINE_BYTES, 1);
+    if (self->block_bytes > lines * LINE_BYTES)
+        __builtin_prefetch (block + self->block_bytes - LINE_BYTES, 1); /* the newest items */
 }
 
 void profile_free (profile_t *self, profile_shared_t *shared)
 {
     profile_interest_release (self, shared);
     for (uint32_t i = 0; i < self->recent_count; i++)
-        profile_strings_release (shared->strings, self->recent[i].item);
-    shared->bytes -= array_bytes (self);
-    free (self->counts);
+        profile_strings_release (shared->strings, profile_recent (self)[i].item);
+    shared->bytes -= self->block_bytes;
+    profile_slab_give (&shared->slab, self->counts, self->block_bytes);
     profile_init (self);
 }
 
@@ -87,7 +83,7 @@ static void reset (profile_t *self, profile_shared_t *shared)
 {
     profile_interest_release (self, shared);
     for (uint32_t i = 0; i < self->recent_count; i++)
-        profile_strings_release (shared->strings, self->recent[i].item);
+        profile_strings_release (shared->strings, profile_recent (self)[i].item);
     self->recent_count = 0;
     self->count_count = 0;
     self->newest_ms = EVENT_TIME_NONE;
@@ -133,20 +129,33 @@ void profile_add_count (profile_t *self, profile_shared_t *shared, uint32_t code
         self->counts[at] += count;
         return;
     }
-    profile_reserve (self, shared, self->count_count + 1, 0, 0);
+    profile_make_room (self, shared, 1, 0, 0);
+    /* The interests lie behind. */
     memmove (self->counts + at + 1, self->counts + at,
-             (self->count_count - at) * sizeof *self->counts);
+             arrays_bytes (self->count_count - at, self->interest_count, 0));
     self->counts[at] = (uint64_t)code << COUNT_BITS | count;
     self->count_count++;
 }
 
 /*  ---- recent items ---- */
 
+/*  The newest is at the block's end, and the first moves: the oldest one goes without a move. */
 static void remove_recent (profile_t *self, uint32_t at)
 {
+    profile_recent_t *recent = profile_recent (self);
+    memmove (recent + 1, recent, at * sizeof *recent);
     self->recent_count--;
-    memmove (self->recent + at, self->recent + at + 1,
-             (self->recent_count - at) * sizeof *self->recent);
+}
+
+static void insert_recent (profile_t *self, profile_shared_t *shared, uint32_t at,
+                           profile_recent_t one)
+{
+    profile_make_room (self, shared, 0, 0, 1);
+    const profile_recent_t *from = profile_recent (self);
+    self->recent_count++;
+    profile_recent_t *recent = profile_recent (self);
+    memmove (recent, from, at * sizeof *recent);
+    recent[at] = one;
 }
 
 static bool recent_before (const profile_shared_t *shared, const profile_recent_t *recent,
@@ -157,26 +166,42 @@ static bool recent_before (const profile_shared_t *shared, const profile_recent_
     return span_compare (profile_strings_get (shared->strings, recent->item), item) < 0;
 }
 
+/*  Takes an item's place from it where this is a newer time of it. False: it is not. */
+static bool take_out (profile_t *self, uint32_t number, int64_t time_ms, bool *known)
+{
+    const profile_recent_t *recent = profile_recent (self);
+    for (uint32_t i = 0; i < self->recent_count; i++) {
+        if (recent[i].item != number)
+            continue;
+        if (recent[i].time_ms >= time_ms)
+            return false;
+        remove_recent (self, i);
+        *known = true;
+        break;
+    }
+    return true;
+}
+
+static void drop_oldest (profile_t *self, profile_shared_t *shared)
+{
+    profile_strings_release (shared->strings, profile_recent (self)[0].item);
+    remove_recent (self, 0);
+}
+
 void profile_add_recent (profile_t *self, profile_shared_t *shared, uint32_t recent_items,
                          span_t item, int64_t time_ms)
 {
     CHECK (recent_items <= PROFILE_RECENT_MAX);
-    uint32_t number = profile_strings_find (shared->strings, item);
+    uint32_t hash = profile_strings_hash (item);
+    uint32_t number = profile_strings_seek (shared->strings, item, hash);
     bool known = false;
-    for (uint32_t i = 0; number != PROFILE_STRING_NONE && !known && i < self->recent_count; i++) {
-        if (self->recent[i].item != number)
-            continue;
-        if (self->recent[i].time_ms >= time_ms)
-            return;
-        remove_recent (self, i);
-        known = true;
-    }
-    while (self->recent_count > recent_items) { /* fewer are kept than before */
-        profile_strings_release (shared->strings, self->recent[0].item);
-        remove_recent (self, 0);
-    }
+    if (number != PROFILE_STRING_NONE && !take_out (self, number, time_ms, &known))
+        return;
+    while (self->recent_count > recent_items) /* fewer are kept than before */
+        drop_oldest (self, shared);
     uint32_t at = self->recent_count;
-    while (at && !recent_before (shared, &self->recent[at - 1], time_ms, item))
+    const profile_recent_t *recent = profile_recent (self);
+    while (at && !recent_before (shared, &recent[at - 1], time_ms, item))
         at--;
     if (self->recent_count == recent_items) {
         if (!at) {
@@ -184,17 +209,14 @@ void profile_add_recent (profile_t *self, profile_shared_t *shared, uint32_t rec
                 profile_strings_release (shared->strings, number);
             return;
         }
-        profile_strings_release (shared->strings, self->recent[0].item);
-        remove_recent (self, 0);
+        drop_oldest (self, shared);
         at--;
     }
-    profile_reserve (self, shared, 0, 0, (uint32_t)self->recent_count + 1);
-    memmove (self->recent + at + 1, self->recent + at,
-             (self->recent_count - at) * sizeof *self->recent);
-    if (!known)
-        number = profile_strings_take (shared->strings, item);
-    self->recent[at] = (profile_recent_t){.time_ms = time_ms, .item = number};
-    self->recent_count++;
+    if (number == PROFILE_STRING_NONE)
+        number = profile_strings_add (shared->strings, item, hash);
+    else if (!known)
+        profile_strings_hold (shared->strings, number);
+    insert_recent (self, shared, at, (profile_recent_t){.time_ms = time_ms, .item = number});
 }
 
 /*  ---- one event ---- */

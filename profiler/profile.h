@@ -16,6 +16,7 @@
 #include <stdint.h>
 #include "common/event.h"
 #include "common/stage.h"
+#include "profiler/profile_slab.h"
 #include "profiler/profile_strings.h"
 #include "profiler/profile_weights.h"
 
@@ -52,21 +53,31 @@ typedef struct {
     int64_t first_ms, newest_ms; /* newest_ms EVENT_TIME_NONE: no event yet */
     int64_t reference_ms;
     double period_ms;
-    /*  Three arrays in one block of memory, in this order: an event touches all of them, so they
-     * lie together, and profile_prefetch can ask for them at once. */
-    uint64_t *counts;              /* code << 47 | count, by code; the block */
-    profile_interest_t *interests; /* by key */
-    profile_recent_t *recent;      /* by time, then item's text; at most what the rules keep */
-    uint32_t interest_count, interest_capacity;
-    uint32_t count_count, count_capacity;
-    uint16_t recent_count, recent_capacity;
+    /*  One block of the slab holds three arrays, since an event touches all of them: counts, behind
+     * them interests, then free room, and recent items at its end. */
+    uint64_t *counts; /* code << 47 | count, by code; the block */
+    uint32_t block_bytes;
+    uint32_t count_count, interest_count;
+    uint16_t recent_count;    /* at most what the rules keep */
     uint16_t label_counts[2]; /* distinct labels by kind */
 } profile_t;
 
+/*  By key. */
+static inline profile_interest_t *profile_interests (const profile_t *self)
+{
+    return (profile_interest_t *)(self->counts + self->count_count);
+}
+/*  By time, then item's text. */
+static inline profile_recent_t *profile_recent (const profile_t *self)
+{
+    return (profile_recent_t *)((char *)self->counts + self->block_bytes) - self->recent_count;
+}
+
 /*  What all profiles of a shard share. */
 typedef struct {
-    profile_strings_t *strings;
-    uint64_t bytes;   /* of the profiles' arrays */
+    profile_strings_t *strings; /* borrowed */
+    profile_slab_t slab;
+    uint64_t bytes;   /* of the profiles' blocks */
     uint64_t evicted; /* labels that went because of the caps */
 } profile_shared_t;
 
@@ -81,8 +92,8 @@ void profile_init (profile_t *self);
 /*  Forgets every event; keeps no memory. */
 void profile_free (profile_t *self, profile_shared_t *shared);
 
-/*  Makes room for at least so many counts, interests and recent items; pointers into the arrays
- * change. */
+/*  Makes room for so many more counts, interests and recent items, exactly; what it does have to
+ * move changes its place. */
 void profile_reserve (profile_t *self, profile_shared_t *shared, uint32_t counts,
                       uint32_t interests, uint32_t recent);
 /*  Asks the processor for what the next event will touch; changes nothing. */

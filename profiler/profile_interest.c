@@ -18,10 +18,11 @@ static uint64_t key_of (profile_kind_t kind, uint32_t label, uint16_t action)
 
 static uint32_t find_key (const profile_t *self, uint64_t key)
 {
+    const profile_interest_t *interests = profile_interests (self);
     uint32_t from = 0, to = self->interest_count;
     while (from < to) {
         uint32_t middle = (from + to) / 2;
-        if (self->interests[middle].key < key)
+        if (interests[middle].key < key)
             from = middle + 1;
         else
             to = middle;
@@ -31,20 +32,21 @@ static uint32_t find_key (const profile_t *self, uint64_t key)
 
 static bool same_label (const profile_t *self, uint32_t at, uint64_t key)
 {
-    return at < self->interest_count && self->interests[at].key >> 16 == key >> 16;
+    return at < self->interest_count && profile_interests (self)[at].key >> 16 == key >> 16;
 }
 
 void profile_add_interest (profile_t *self, profile_shared_t *shared, profile_kind_t kind,
                            span_t label, uint16_t action, double sum)
 {
-    uint32_t number = profile_strings_find (shared->strings, label);
+    uint32_t hash = profile_strings_hash (label);
+    uint32_t number = profile_strings_seek (shared->strings, label, hash);
     bool made = number == PROFILE_STRING_NONE;
     if (made)
-        number = profile_strings_take (shared->strings, label);
+        number = profile_strings_add (shared->strings, label, hash);
     uint64_t key = key_of (kind, number, action);
     uint32_t at = find_key (self, key);
-    if (at < self->interest_count && self->interests[at].key == key) {
-        self->interests[at].sum += sum;
+    if (at < self->interest_count && profile_interests (self)[at].key == key) {
+        profile_interests (self)[at].sum += sum;
         return;
     }
     if (!same_label (self, at, key) && (!at || !same_label (self, at - 1, key))) {
@@ -53,28 +55,29 @@ void profile_add_interest (profile_t *self, profile_shared_t *shared, profile_ki
         if (!made)
             profile_strings_hold (shared->strings, number);
     }
-    profile_reserve (self, shared, 0, self->interest_count + 1, 0);
-    memmove (self->interests + at + 1, self->interests + at,
-             (self->interest_count - at) * sizeof *self->interests);
-    self->interests[at] = (profile_interest_t){.key = key, .sum = sum};
+    profile_make_room (self, shared, 0, 1, 0);
+    profile_interest_t *interests = profile_interests (self);
+    memmove (interests + at + 1, interests + at, (self->interest_count - at) * sizeof *interests);
+    interests[at] = (profile_interest_t){.key = key, .sum = sum};
     self->interest_count++;
 }
 
 void profile_interest_move (profile_t *self, int64_t reference_ms, double period_ms)
 {
     double factor = exp (-(double)(reference_ms - self->reference_ms) / self->period_ms);
+    profile_interest_t *interests = profile_interests (self);
     for (uint32_t i = 0; i < self->interest_count; i++)
-        self->interests[i].sum *= factor;
+        interests[i].sum *= factor;
     self->reference_ms = reference_ms;
     self->period_ms = period_ms;
 }
 
 void profile_interest_release (profile_t *self, profile_shared_t *shared)
 {
+    const profile_interest_t *interests = profile_interests (self);
     for (uint32_t i = 0; i < self->interest_count; i++)
-        if (!i || !same_label (self, i - 1, self->interests[i].key))
-            profile_strings_release (shared->strings,
-                                     profile_interest_label (self->interests[i].key));
+        if (!i || !same_label (self, i - 1, interests[i].key))
+            profile_strings_release (shared->strings, profile_interest_label (interests[i].key));
     self->interest_count = 0;
     self->label_counts[PROFILE_CATEGORY] = self->label_counts[PROFILE_TAG] = 0;
 }
@@ -82,9 +85,8 @@ void profile_interest_release (profile_t *self, profile_shared_t *shared)
 /*  ---- scores ---- */
 
 typedef struct {
-    span_t name;
     double score;
-    uint32_t order; /* of the label within its kind, as the array has them */
+    uint32_t from, to; /* its interests; empty: it goes */
 } scored_t;
 
 static span_t action_name (const profile_weights_t *weights, const profile_interest_t *interest)
@@ -119,14 +121,6 @@ static double sum_label (profile_weights_t *weights, const profile_interest_t *l
     return score;
 }
 
-static int compare_scored (const void *a_, const void *b_)
-{
-    const scored_t *a = a_, *b = b_;
-    if (a->score != b->score)
-        return a->score > b->score ? -1 : 1;
-    return span_compare (a->name, b->name);
-}
-
 /*  The array's range of one kind: [from, to). */
 static void range_of (const profile_t *self, profile_kind_t kind, uint32_t *from, uint32_t *to)
 {
@@ -139,33 +133,16 @@ static void range_of (const profile_t *self, profile_kind_t kind, uint32_t *from
 static uint32_t label_end (const profile_t *self, uint32_t from, uint32_t to)
 {
     uint32_t next = from + 1;
-    while (next < to && same_label (self, next, self->interests[from].key))
+    uint64_t key = profile_interests (self)[from].key;
+    while (next < to && same_label (self, next, key))
         next++;
     return next;
 }
 
 static span_t label_name (const profile_t *self, const profile_shared_t *shared, uint32_t at)
 {
-    return profile_strings_get (shared->strings, profile_interest_label (self->interests[at].key));
-}
-
-/*  Scores every label of a kind, best first. */
-static uint32_t score_labels (const profile_t *self, const profile_shared_t *shared,
-                              profile_weights_t *weights, profile_kind_t kind, scored_t *scored)
-{
-    uint32_t from, to, count = 0;
-    range_of (self, kind, &from, &to);
-    for (uint32_t next; from < to; from = next) {
-        next = label_end (self, from, to);
-        CHECK (count < LABELS_MAX);
-        scored[count] =
-            (scored_t){.name = label_name (self, shared, from),
-                       .score = sum_label (weights, self->interests + from, next - from),
-                       .order = count};
-        count++;
-    }
-    qsort (scored, count, sizeof *scored, compare_scored);
-    return count;
+    uint64_t key = profile_interests (self)[at].key;
+    return profile_strings_get (shared->strings, profile_interest_label (key));
 }
 
 uint32_t profile_top (const profile_t *self, const profile_shared_t *shared,
@@ -177,7 +154,7 @@ uint32_t profile_top (const profile_t *self, const profile_shared_t *shared,
     range_of (self, kind, &from, &to);
     for (uint32_t next; limit && from < to; from = next) {
         next = label_end (self, from, to);
-        double score = sum_label (weights, self->interests + from, next - from) * factor;
+        double score = sum_label (weights, profile_interests (self) + from, next - from) * factor;
         if (!(score > 0) || (count == limit && score < top[count - 1].score))
             continue; /* most labels: their names are never looked at */
         span_t name = label_name (self, shared, from);
@@ -194,34 +171,66 @@ uint32_t profile_top (const profile_t *self, const profile_shared_t *shared,
     return count;
 }
 
+/*  The label that is kept last: of the least score, then of the greatest name. */
+static scored_t *find_weakest (const profile_t *self, const profile_shared_t *shared,
+                               scored_t *scored, uint32_t count)
+{
+    scored_t *weakest = NULL;
+    for (scored_t *one = scored; one < scored + count; one++) {
+        if (one->from == one->to || (weakest && one->score > weakest->score))
+            continue;
+        if (!weakest || one->score < weakest->score ||
+            span_compare (label_name (self, shared, one->from),
+                          label_name (self, shared, weakest->from)) > 0)
+            weakest = one;
+    }
+    return weakest;
+}
+
+static void remove_label (profile_t *self, profile_shared_t *shared, scored_t *label)
+{
+    uint64_t key = profile_interests (self)[label->from].key;
+    profile_strings_release (shared->strings, profile_interest_label (key));
+    self->label_counts[profile_interest_kind (key)]--;
+    shared->evicted++;
+    label->to = label->from;
+}
+
+/*  Keeps the interests of one kind that are those of the labels listed. */
+static void close_gaps (profile_t *self, const scored_t *scored, uint32_t count, uint32_t from,
+                        uint32_t to)
+{
+    profile_interest_t *interests = profile_interests (self);
+    uint32_t kept = from;
+    for (uint32_t i = 0; i < count; i++) {
+        memmove (interests + kept, interests + scored[i].from,
+                 (scored[i].to - scored[i].from) * sizeof *interests);
+        kept += scored[i].to - scored[i].from;
+    }
+    memmove (interests + kept, interests + to, (self->interest_count - to) * sizeof *interests);
+    self->interest_count -= to - kept;
+}
+
+/*  One event brings few labels too many: to look for the weakest, again and again, costs less than
+ * to sort them all. */
 void profile_interest_cap (profile_t *self, profile_shared_t *shared, profile_weights_t *weights,
                            profile_kind_t kind, uint32_t keep)
 {
     if (self->label_counts[kind] <= keep)
         return;
     scored_t scored[LABELS_MAX];
-    bool gone[LABELS_MAX] = {false};
-    uint32_t count = score_labels (self, shared, weights, kind, scored);
-    for (uint32_t i = keep; i < count; i++)
-        gone[scored[i].order] = true;
-
-    uint32_t from, to, kept, order = 0;
+    uint32_t from, to, count = 0;
     range_of (self, kind, &from, &to);
-    kept = from;
-    for (uint32_t next; from < to; from = next, order++) {
-        next = label_end (self, from, to);
-        if (gone[order]) {
-            profile_strings_release (shared->strings,
-                                     profile_interest_label (self->interests[from].key));
-            continue;
-        }
-        memmove (self->interests + kept, self->interests + from,
-                 (next - from) * sizeof *self->interests);
-        kept += next - from;
+    for (uint32_t at = from, next; at < to; at = next) {
+        next = label_end (self, at, to);
+        CHECK (count < LABELS_MAX);
+        scored[count++] = (scored_t){
+            .score = sum_label (weights, profile_interests (self) + at, next - at),
+            .from = at,
+            .to = next,
+        };
     }
-    memmove (self->interests + kept, self->interests + to,
-             (self->interest_count - to) * sizeof *self->interests);
-    self->interest_count -= to - kept;
-    shared->evicted += count - keep;
-    self->label_counts[kind] = (uint16_t)keep;
+    while (self->label_counts[kind] > keep)
+        remove_label (self, shared, find_weakest (self, shared, scored, count));
+    close_gaps (self, scored, count, from, to);
 }

@@ -6,6 +6,10 @@
 
 #include "profiler/profile.h"
 
+/*  As profile_reserve, with room for growth where it moves. (profile.c) */
+void profile_make_room (profile_t *self, profile_shared_t *shared, uint32_t counts,
+                        uint32_t interests, uint32_t recent);
+
 /*  Brings every decayed count to `reference_ms` by the period it has, and goes on with `period_ms`.
  */
 void profile_interest_move (profile_t *self, int64_t reference_ms, double period_ms);

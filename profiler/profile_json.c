@@ -3,33 +3,56 @@
  */
 #include "profiler/profile_json.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <yyjson.h>
 
 #include "common/check.h"
 #include "common/utf8.h"
 
-enum { FEW_NAMES = 16 };
+enum {
+    FEW_NAMES = 16,
+    ESCAPED_BYTES = 6,  /* that a byte of a string may become */
+    NUMBER_BYTES = 40,  /* of a number, at most */
+    AROUND_BYTES = 128, /* of what is around a string or number, at most */
+};
 
-/*  Inline, so that the sizes of literals are known. */
-static inline __attribute__ ((always_inline)) void put_text (buffer_t *to, const char *text)
+/*  ---- pieces: each writes at a place where there is room, and returns where it ended ---- */
+
+static char *make_room (buffer_t *to, size_t bytes)
 {
-    buffer_append (to, text, strlen (text));
+    buffer_reserve (to, bytes);
+    return (char *)to->bytes + to->size;
 }
 
-static void put_uint (buffer_t *to, uint64_t value)
+static void end_at (buffer_t *to, const char *at)
+{
+    to->size = (size_t)(at - (char *)to->bytes);
+}
+
+/*  Inline, so that the sizes of literals are known. */
+static inline __attribute__ ((always_inline)) char *put_text (char *at, const char *text)
+{
+    size_t size = strlen (text);
+    memcpy (at, text, size);
+    return at + size;
+}
+
+static char *put_uint (char *at, uint64_t value)
 {
     char digits[24];
     size_t from = sizeof digits;
     do
         digits[--from] = (char)('0' + value % 10);
     while (value /= 10);
-    buffer_append (to, digits + from, sizeof digits - from);
+    memcpy (at, digits + from, sizeof digits - from);
+    return at + (sizeof digits - from);
 }
 
-static void put_double (buffer_t *to, double value)
+static char *put_double (char *at, double value)
 {
+    /* Whole numbers as yyjson has them, without the way there. */
+    if (value >= 0 && value < 1e9 && value == (double)(uint32_t)value)
+        return put_text (put_uint (at, (uint32_t)value), ".0");
     char memory[512]; /* yyjson asks for one small block */
     yyjson_alc allocator;
     yyjson_val number = {0};
@@ -37,16 +60,23 @@ static void put_double (buffer_t *to, double value)
     yyjson_alc_pool_init (&allocator, memory, sizeof memory);
     unsafe_yyjson_set_real (&number, value);
     char *text = yyjson_val_write_opts (&number, YYJSON_WRITE_NOFLAG, &allocator, &size, NULL);
-    CHECK (text); /* sums of finite weights over finite counts are finite */
-    buffer_append (to, text, size);
+    CHECK (text && size <= NUMBER_BYTES); /* sums of finite weights over finite counts are finite */
+    memcpy (at, text, size);
+    return at + size;
 }
 
-static void put_escaped (buffer_t *to, uint8_t byte)
+static char *put_escaped (char *at, uint8_t byte)
 {
-    char text[8];
-    int size = byte == '"' || byte == '\\' ? snprintf (text, sizeof text, "\\%c", byte)
-                                           : snprintf (text, sizeof text, "\\u%04x", byte);
-    buffer_append (to, text, (size_t)size);
+    static const char hex[] = "0123456789abcdef";
+    *at++ = '\\';
+    if (byte == '"' || byte == '\\') {
+        *at++ = (char)byte;
+        return at;
+    }
+    at = put_text (at, "u00");
+    *at++ = hex[byte >> 4];
+    *at++ = hex[byte & 15];
+    return at;
 }
 
 static bool plain (uint8_t byte)
@@ -54,48 +84,77 @@ static bool plain (uint8_t byte)
     return byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\';
 }
 
-static void put_string_bytes (buffer_t *to, span_t text)
+#define EACH_BYTE(value) (UINT64_C (0x0101010101010101) * (value))
+
+/*  A byte of the word is 0 (Anderson, "Bit Twiddling Hacks"). */
+static uint64_t has_zero (uint64_t word)
 {
-    size_t from = 0, at = 0;
-    while (true) {
-        while (at < text.size && plain ((uint8_t)text.bytes[at]))
-            at++;
-        if (at == text.size)
+    return (word - EACH_BYTE (0x01)) & ~word & EACH_BYTE (0x80);
+}
+
+static bool all_plain (uint64_t word)
+{
+    uint64_t control = (word - EACH_BYTE (0x20)) & ~word & EACH_BYTE (0x80);
+    return !(control | (word & EACH_BYTE (0x80)) | has_zero (word ^ EACH_BYTE ('"')) |
+             has_zero (word ^ EACH_BYTE ('\\')));
+}
+
+/*  Room for ESCAPED_BYTES each, and a word. */
+static char *put_string_bytes (char *to, span_t text)
+{
+    size_t at = 0;
+    for (uint64_t word; at + sizeof word <= text.size; at += sizeof word, to += sizeof word) {
+        memcpy (&word, text.bytes + at, sizeof word);
+        if (!all_plain (word))
             break;
-        uint8_t byte = (uint8_t)text.bytes[at];
-        size_t sequence = utf8_sequence_bytes (text.bytes + at, text.size - at);
-        if (byte >= 0x80 && sequence) {
-            at += sequence;
-            continue;
-        }
-        buffer_append (to, text.bytes + from, at - from);
-        if (byte < 0x80)
-            put_escaped (to, byte);
-        else
-            put_text (to, "\xef\xbf\xbd");
-        from = ++at;
+        memcpy (to, &word, sizeof word);
     }
-    buffer_append (to, text.bytes + from, at - from);
+    while (at < text.size) {
+        uint8_t byte = (uint8_t)text.bytes[at];
+        size_t sequence =
+            byte < 0x80 ? 0 : utf8_sequence_bytes (text.bytes + at, text.size - at);
+        if (plain (byte)) {
+            *to++ = (char)byte;
+        } else if (sequence) {
+            memcpy (to, text.bytes + at, sequence);
+            to += sequence;
+        } else if (byte < 0x80) {
+            to = put_escaped (to, byte);
+        } else {
+            to = put_text (to, "\xef\xbf\xbd");
+        }
+        at += sequence ? sequence : 1;
+    }
+    return to;
+}
+
+static char *put_string (char *at, span_t text)
+{
+    *at++ = '"';
+    at = put_string_bytes (at, text);
+    *at++ = '"';
+    return at;
+}
+
+/*  Of a string and what is around it. */
+static size_t room_of (span_t text)
+{
+    return text.size * ESCAPED_BYTES + AROUND_BYTES;
 }
 
 void profile_json_write_string (buffer_t *to, span_t text)
 {
-    put_text (to, "\"");
-    put_string_bytes (to, text);
-    put_text (to, "\"");
+    end_at (to, put_string (make_room (to, room_of (text)), text));
 }
 
-/*  At least `width` digits, with zeros before. */
-static void put_padded (buffer_t *to, int64_t value, int width)
+static char *put_two (char *at, int64_t value)
 {
-    int64_t limit = 10;
-    for (int digits = 1; digits < width; digits++, limit *= 10)
-        if (value < limit)
-            put_text (to, "0");
-    put_uint (to, (uint64_t)value);
+    *at++ = (char)('0' + value / 10);
+    *at++ = (char)('0' + value % 10);
+    return at;
 }
 
-void profile_json_write_time (buffer_t *to, int64_t time_ms)
+static char *put_time (char *at, int64_t time_ms)
 {
     int64_t days = time_ms / 86400000, rest = time_ms % 86400000;
     /* Civil date from days since 1970-01-01: Howard Hinnant, "chrono-compatible low-level date
@@ -108,21 +167,32 @@ void profile_json_write_time (buffer_t *to, int64_t time_ms)
     int64_t day = of_year - (153 * month + 2) / 5 + 1;
     int64_t year = year_of_era + era * 400 + (month >= 10);
     month = month < 10 ? month + 3 : month - 9;
-    put_text (to, "\"");
-    put_padded (to, year, 4);
-    put_text (to, "-");
-    put_padded (to, month, 2);
-    put_text (to, "-");
-    put_padded (to, day, 2);
-    put_text (to, "T");
-    put_padded (to, rest / 3600000, 2);
-    put_text (to, ":");
-    put_padded (to, rest / 60000 % 60, 2);
-    put_text (to, ":");
-    put_padded (to, rest / 1000 % 60, 2);
-    put_text (to, ".");
-    put_padded (to, rest % 1000, 3);
-    put_text (to, "Z\"");
+    *at++ = '"';
+    if (year >= 10000) {
+        at = put_uint (at, (uint64_t)year);
+    } else {
+        at = put_two (at, year / 100);
+        at = put_two (at, year % 100);
+    }
+    *at++ = '-';
+    at = put_two (at, month);
+    *at++ = '-';
+    at = put_two (at, day);
+    *at++ = 'T';
+    at = put_two (at, rest / 3600000);
+    *at++ = ':';
+    at = put_two (at, rest / 60000 % 60);
+    *at++ = ':';
+    at = put_two (at, rest / 1000 % 60);
+    *at++ = '.';
+    *at++ = (char)('0' + rest % 1000 / 100);
+    at = put_two (at, rest % 100);
+    return put_text (at, "Z\"");
+}
+
+void profile_json_write_time (buffer_t *to, int64_t time_ms)
+{
+    end_at (to, put_time (make_room (to, AROUND_BYTES), time_ms));
 }
 
 /*  ---- the object ---- */
@@ -169,19 +239,22 @@ static void put_stats (buffer_t *to, const profile_json_t *what)
             };
     }
     sort_names (list, count);
-    put_text (to, "\"stats\":{");
+    char *at = put_text (make_room (to, AROUND_BYTES), "\"stats\":{");
     for (uint32_t i = 0; i < count; i++) {
-        put_text (to, "\"");
-        put_string_bytes (to, list[i].name);
-        put_text (to, "_count\":");
-        put_uint (to, list[i].count);
-        put_text (to, ",");
+        end_at (to, at);
+        at = make_room (to, room_of (list[i].name));
+        *at++ = '"';
+        at = put_string_bytes (at, list[i].name);
+        at = put_text (at, "_count\":");
+        at = put_uint (at, list[i].count);
+        *at++ = ',';
     }
+    end_at (to, at);
     uint64_t views = profile_count (profile, ACTION_VIEW);
     uint64_t clicks = profile_count (profile, ACTION_CLICK);
-    put_text (to, "\"engagement_rate\":");
-    put_double (to, views ? (double)clicks / (double)views : 0);
-    put_text (to, "}");
+    at = put_text (make_room (to, AROUND_BYTES), "\"engagement_rate\":");
+    at = put_double (at, views ? (double)clicks / (double)views : 0);
+    end_at (to, put_text (at, "}"));
     if (list != few)
         free (list);
 }
@@ -192,70 +265,75 @@ static void put_labels (buffer_t *to, const profile_json_t *what, profile_kind_t
     profile_score_t top[PROFILE_TAGS_MAX];
     CHECK (limit <= PROFILE_TAGS_MAX);
     uint32_t count = profile_top (what->profile, what->shared, what->weights, kind, limit, top);
-    put_text (to, "[");
+    char *at = put_text (make_room (to, AROUND_BYTES), "[");
     for (uint32_t i = 0; i < count; i++) {
-        put_text (to, i ? ",{\"name\":" : "{\"name\":");
-        profile_json_write_string (to, top[i].name);
-        put_text (to, ",\"score\":");
-        put_double (to, top[i].score);
-        put_text (to, "}");
+        end_at (to, at);
+        at = make_room (to, room_of (top[i].name));
+        at = put_text (at, i ? ",{\"name\":" : "{\"name\":");
+        at = put_string (at, top[i].name);
+        at = put_text (at, ",\"score\":");
+        at = put_double (at, top[i].score);
+        *at++ = '}';
     }
-    put_text (to, "]");
+    end_at (to, put_text (at, "]"));
 }
 
 static void put_hours (buffer_t *to, const profile_t *profile)
 {
+    char *at = make_room (to, AROUND_BYTES + PROFILE_HOURS * NUMBER_BYTES);
+    at = put_text (at, ",\"active_hours\":{");
     bool first = true;
-    put_text (to, ",\"active_hours\":{");
     for (uint32_t i = 0; i < profile->count_count; i++) {
         uint32_t code = profile_count_code (profile->counts[i]);
         if (code < PROFILE_HOUR_CODE)
             continue;
-        put_text (to, first ? "\"" : ",\"");
+        at = put_text (at, first ? "\"" : ",\"");
         first = false;
-        put_uint (to, code - PROFILE_HOUR_CODE);
-        put_text (to, "\":");
-        put_uint (to, profile_count_value (profile->counts[i]));
+        at = put_uint (at, code - PROFILE_HOUR_CODE);
+        at = put_text (at, "\":");
+        at = put_uint (at, profile_count_value (profile->counts[i]));
     }
-    put_text (to, "}");
+    end_at (to, put_text (at, "}"));
 }
 
 static void put_recent (buffer_t *to, const profile_json_t *what)
 {
     const profile_t *profile = what->profile;
+    const profile_recent_t *recent = profile_recent (profile);
     uint32_t first =
         profile->recent_count > what->recent_items ? profile->recent_count - what->recent_items : 0;
-    put_text (to, ",\"recent_items\":[");
+    char *at = put_text (make_room (to, AROUND_BYTES), ",\"recent_items\":[");
     for (uint32_t i = first; i < profile->recent_count; i++) {
+        span_t item = profile_strings_get (what->shared->strings, recent[i].item);
+        end_at (to, at);
+        at = make_room (to, room_of (item));
         if (i > first)
-            put_text (to, ",");
-        profile_json_write_string (
-            to, profile_strings_get (what->shared->strings, profile->recent[i].item));
+            *at++ = ',';
+        at = put_string (at, item);
     }
-    put_text (to, "]");
+    end_at (to, put_text (at, "]"));
 }
 
 void profile_json_write (buffer_t *to, const profile_json_t *what)
 {
     CHECK (what->profile->newest_ms != EVENT_TIME_NONE);
-    put_text (to, "{\"tenant_id\":");
-    profile_json_write_string (to, what->tenant);
-    put_text (to, ",\"user_id\":");
-    profile_json_write_string (to, what->user);
-    put_text (to, ",\"scenario_id\":");
-    profile_json_write_string (to, what->scenario);
-    put_text (to, ",");
+    char *at = make_room (to, room_of (what->tenant) + room_of (what->user) +
+                                  room_of (what->scenario));
+    at = put_string (put_text (at, "{\"tenant_id\":"), what->tenant);
+    at = put_string (put_text (at, ",\"user_id\":"), what->user);
+    at = put_string (put_text (at, ",\"scenario_id\":"), what->scenario);
+    end_at (to, put_text (at, ","));
     put_stats (to, what);
-    put_text (to, ",\"preferences\":{\"categories\":");
+    end_at (to, put_text (make_room (to, AROUND_BYTES), ",\"preferences\":{\"categories\":"));
     put_labels (to, what, PROFILE_CATEGORY, what->top_categories);
-    put_text (to, ",\"tags\":");
+    end_at (to, put_text (make_room (to, AROUND_BYTES), ",\"tags\":"));
     put_labels (to, what, PROFILE_TAG, what->top_tags);
-    put_text (to, "}");
+    end_at (to, put_text (make_room (to, AROUND_BYTES), "}"));
     put_hours (to, what->profile);
     put_recent (to, what);
-    put_text (to, ",\"first_seen\":");
-    profile_json_write_time (to, what->profile->first_ms);
-    put_text (to, ",\"updated_at\":");
-    profile_json_write_time (to, what->profile->newest_ms);
-    put_text (to, "}");
+    at = put_text (make_room (to, AROUND_BYTES), ",\"first_seen\":");
+    at = put_time (at, what->profile->first_ms);
+    at = put_text (at, ",\"updated_at\":");
+    at = put_time (at, what->profile->newest_ms);
+    end_at (to, put_text (at, "}"));
 }

@@ -1,6 +1,8 @@
-/*  profile_record: [version, user, dirty, first, newest, reference, period, [action, count, ...],
- *  [hour, count, ...], categories, tags, [item, time, ...]], where categories and tags are
- *  [[name, action's place in the counts, decayed count, ...], ...].
+/*  profile_record: version 2, in the order of the writer below. Numbers are 7 bits a byte, the least
+ * first, and the upper bit of a byte says that more follow; a text is its size and its bytes; a
+ * double is its 8 bytes, the least first; times are how long before the newest event. A record is
+ * written for each user that changed, in each commit: hence not msgpack, which is larger and takes
+ * longer. The first version began with 0x9c.
  */
 #include "profiler/profile_record.h"
 
@@ -11,10 +13,56 @@
 #include "common/check.h"
 #include "common/memory.h"
 
-enum { VERSION = 1, FIELD_COUNT = 12, ACTIONS_MAX = ACTION_NUMBER_MAX + 1 };
+enum {
+    VERSION = 2,
+    FIRST_VERSION = 0x9c, /* its first byte */
+    DIRTY = 1,            /* a flag */
+    ACTIONS_MAX = ACTION_NUMBER_MAX + 1,
+    NUMBER_BYTES_MAX = 10,
+    FIXED_BYTES_MAX = 16 * NUMBER_BYTES_MAX + sizeof (double),
+    TEXT_BYTES_MAX = NUMBER_BYTES_MAX + PROFILE_STRINGS_NEAR_BYTES + EVENT_ID_BYTES_MAX,
+    COUNT_BYTES_MAX = 2 * NUMBER_BYTES_MAX + TEXT_BYTES_MAX,
+    INTEREST_BYTES_MAX = 2 * NUMBER_BYTES_MAX + TEXT_BYTES_MAX + sizeof (double),
+    RECENT_BYTES_MAX = NUMBER_BYTES_MAX + TEXT_BYTES_MAX,
+};
 #define COUNT_MAX ((UINT64_C (1) << 46) - 1)
+_Static_assert(EVENT_LABEL_BYTES_MAX <= EVENT_ID_BYTES_MAX &&
+                   EVENT_ACTION_BYTES_MAX <= EVENT_ID_BYTES_MAX,
+               "every text of a record has room");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "doubles are written as they lie");
 
-/*  ---- writing ---- */
+/*  ---- writing: into room that was made before ---- */
+
+static uint8_t *put_number (uint8_t *at, uint64_t value)
+{
+    for (; value >= 0x80; value >>= 7)
+        *at++ = (uint8_t)(value | 0x80);
+    *at++ = (uint8_t)value;
+    return at;
+}
+
+static uint8_t *put_double (uint8_t *at, double value)
+{
+    memcpy (at, &value, sizeof value);
+    return at + sizeof value;
+}
+
+static uint8_t *put_text (uint8_t *at, span_t text)
+{
+    CHECK (text.size <= EVENT_ID_BYTES_MAX);
+    at = put_number (at, text.size);
+    memcpy (at, text.bytes, text.size);
+    return at + text.size;
+}
+
+static uint8_t *put_string (uint8_t *at, const profile_shared_t *shared, uint32_t number)
+{
+    uint32_t size = profile_strings_size (shared->strings, number);
+    CHECK (size <= EVENT_ID_BYTES_MAX);
+    at = put_number (at, size);
+    profile_strings_copy (shared->strings, number, (char *)at);
+    return at + size;
+}
 
 static uint32_t action_count (const profile_t *profile)
 {
@@ -25,24 +73,22 @@ static uint32_t action_count (const profile_t *profile)
     return count;
 }
 
-static void write_counts (buffer_t *to, const profile_t *profile, const action_names_t *names)
+/*  Known actions are their number + 1, others 0 and their name. */
+static uint8_t *put_counts (uint8_t *at, const profile_t *profile, const action_names_t *names)
 {
-    uint32_t actions = action_count (profile);
-    pack_array (to, 2 * (size_t)actions);
     for (uint32_t i = 0; i < profile->count_count; i++) {
         uint32_t code = profile_count_code (profile->counts[i]);
-        if (i == actions)
-            pack_array (to, 2 * (size_t)(profile->count_count - actions));
-        if (code >= PROFILE_HOUR_CODE)
-            pack_uint (to, code - PROFILE_HOUR_CODE);
-        else if (code < ACTION_CUSTOM)
-            pack_uint (to, code);
-        else
-            pack_span (to, action_names_get (names, (uint16_t)code));
-        pack_uint (to, profile_count_value (profile->counts[i]));
+        if (code >= PROFILE_HOUR_CODE) {
+            at = put_number (at, code - PROFILE_HOUR_CODE);
+        } else if (code < ACTION_CUSTOM) {
+            at = put_number (at, code + 1);
+        } else {
+            at = put_number (at, 0);
+            at = put_text (at, action_names_get (names, (uint16_t)code));
+        }
+        at = put_number (at, profile_count_value (profile->counts[i]));
     }
-    if (actions == profile->count_count)
-        pack_array (to, 0);
+    return at;
 }
 
 /*  An action's place among the profile's actions. */
@@ -55,166 +101,229 @@ static uint32_t place_of (const profile_t *profile, uint16_t action)
     return 0;
 }
 
-static void write_labels (buffer_t *to, const profile_t *profile, const profile_shared_t *shared,
-                          profile_kind_t kind)
+/*  Each label: its name, how many actions, and of each its place and decayed count. */
+static uint8_t *put_labels (uint8_t *at, const profile_t *profile, const profile_shared_t *shared)
 {
-    pack_array (to, profile->label_counts[kind]);
-    for (uint32_t at = 0, next; at < profile->interest_count; at = next) {
-        uint64_t key = profile->interests[at].key;
-        next = at + 1;
-        while (next < profile->interest_count && profile->interests[next].key >> 16 == key >> 16)
+    const profile_interest_t *interests = profile_interests (profile);
+    for (uint32_t from = 0, next; from < profile->interest_count; from = next) {
+        uint64_t label = interests[from].key >> 16;
+        next = from + 1;
+        while (next < profile->interest_count && interests[next].key >> 16 == label)
             next++;
-        if (profile_interest_kind (key) != kind)
-            continue;
-        pack_array (to, 1 + 2 * (size_t)(next - at));
-        pack_span (to, profile_strings_get (shared->strings, profile_interest_label (key)));
-        for (uint32_t i = at; i < next; i++) {
-            uint16_t action = profile_interest_action (profile->interests[i].key);
-            pack_uint (to, place_of (profile, action));
-            pack_double (to, profile->interests[i].sum);
+        at = put_string (at, shared, profile_interest_label (interests[from].key));
+        at = put_number (at, next - from);
+        for (uint32_t i = from; i < next; i++) {
+            at = put_number (at, place_of (profile, profile_interest_action (interests[i].key)));
+            at = put_double (at, interests[i].sum);
         }
     }
+    return at;
 }
 
 void profile_record_write (buffer_t *to, span_t user, bool dirty, const profile_t *profile,
                            const profile_shared_t *shared, const action_names_t *names)
 {
     CHECK (profile->newest_ms != EVENT_TIME_NONE);
-    pack_array (to, FIELD_COUNT);
-    pack_uint (to, VERSION);
-    pack_span (to, user);
-    pack_bool (to, dirty);
-    pack_int (to, profile->first_ms);
-    pack_int (to, profile->newest_ms);
-    pack_int (to, profile->reference_ms);
-    pack_double (to, profile->period_ms);
-    write_counts (to, profile, names);
-    write_labels (to, profile, shared, PROFILE_CATEGORY);
-    write_labels (to, profile, shared, PROFILE_TAG);
-    pack_array (to, 2 * (size_t)profile->recent_count);
+    const profile_recent_t *recent = profile_recent (profile);
+    uint32_t actions = action_count (profile);
+    buffer_reserve (to, FIXED_BYTES_MAX + TEXT_BYTES_MAX +
+                            (size_t)profile->count_count * COUNT_BYTES_MAX +
+                            (size_t)profile->interest_count * INTEREST_BYTES_MAX +
+                            (size_t)profile->recent_count * RECENT_BYTES_MAX);
+    uint8_t *at = to->bytes + to->size;
+    *at++ = VERSION;
+    *at++ = dirty ? DIRTY : 0;
+    at = put_text (at, user);
+    at = put_number (at, (uint64_t)profile->newest_ms);
+    at = put_number (at, (uint64_t)(profile->newest_ms - profile->first_ms));
+    at = put_number (at, (uint64_t)(profile->newest_ms - profile->reference_ms));
+    at = put_double (at, profile->period_ms);
+    at = put_number (at, actions);
+    at = put_number (at, profile->count_count - actions);
+    at = put_number (at, profile->label_counts[PROFILE_CATEGORY]);
+    at = put_number (at, profile->label_counts[PROFILE_TAG]);
+    at = put_number (at, profile->interest_count);
+    at = put_number (at, profile->recent_count);
+    at = put_counts (at, profile, names);
+    at = put_labels (at, profile, shared);
     for (uint32_t i = 0; i < profile->recent_count; i++) {
-        pack_span (to, profile_strings_get (shared->strings, profile->recent[i].item));
-        pack_int (to, profile->recent[i].time_ms);
+        at = put_string (at, shared, recent[i].item);
+        at = put_number (at, (uint64_t)(profile->newest_ms - recent[i].time_ms));
     }
+    to->size = (size_t)(at - to->bytes);
 }
 
-/*  ---- reading ---- */
+/*  ---- reading: nothing is trusted; after the first error all is zero ---- */
 
-static bool at_text (const cursor_t *cursor)
+typedef struct {
+    const uint8_t *at, *end;
+    bool failed;
+} reader_t;
+
+static uint64_t fail (reader_t *self)
 {
-    uint8_t tag = cursor->at < cursor->end ? *cursor->at : 0;
-    return (tag & 0xe0) == 0xa0 || (tag >= 0xd9 && tag <= 0xdb);
+    self->failed = true;
+    self->at = self->end;
+    return 0;
 }
 
-static uint16_t read_action (cursor_t *cursor, action_names_t *names)
+static uint64_t take_number (reader_t *self, uint64_t max)
 {
-    if (!at_text (cursor))
-        return (uint16_t)cursor_uint_max (cursor, ACTION_KNOWN_COUNT - 1);
-    span_t name = cursor_span (cursor, EVENT_ACTION_BYTES_MAX);
-    if (!name.size)
-        cursor->failed = true;
-    return cursor->failed ? (uint16_t)ACTION_OTHER : action_names_intern (names, name);
+    uint64_t value = 0;
+    for (unsigned shift = 0; self->at < self->end && shift < 64; shift += 7) {
+        uint8_t byte = *self->at++;
+        if (shift == 63 && byte > 1)
+            break;
+        value |= (uint64_t)(byte & 0x7f) << shift;
+        if (byte < 0x80)
+            return value <= max ? value : fail (self);
+    }
+    return fail (self);
 }
 
-static size_t read_pairs (cursor_t *cursor, size_t pairs_max)
+static double take_double (reader_t *self)
 {
-    size_t count = cursor_array (cursor, 2 * pairs_max);
-    if (count % 2)
-        cursor->failed = true;
-    return cursor->failed ? 0 : count / 2;
+    double value = 0;
+    if ((size_t)(self->end - self->at) < sizeof value) {
+        fail (self);
+        return 0;
+    }
+    memcpy (&value, self->at, sizeof value);
+    self->at += sizeof value;
+    if (!isfinite (value) || value < 0)
+        fail (self);
+    return value;
 }
 
-static uint64_t read_count (cursor_t *cursor)
+static span_t take_text (reader_t *self, size_t size_max)
 {
-    uint64_t count = cursor_uint_max (cursor, COUNT_MAX);
-    if (!count)
-        cursor->failed = true;
-    return count;
+    size_t size = (size_t)take_number (self, size_max);
+    if (!size || (size_t)(self->end - self->at) < size)
+        fail (self);
+    span_t text = {(const char *)self->at, self->failed ? 0 : size};
+    self->at += text.size;
+    return text;
 }
 
-static int64_t read_time (cursor_t *cursor)
+/*  A time that was so long before the newest one. */
+static int64_t take_time (reader_t *self, int64_t newest_ms)
 {
-    int64_t time_ms = cursor_int (cursor);
-    if (time_ms < 0)
-        cursor->failed = true;
-    return time_ms;
+    return newest_ms - (int64_t)take_number (self, (uint64_t)newest_ms);
 }
 
-static void read_labels (cursor_t *cursor, profile_t *profile, profile_shared_t *shared,
-                         profile_kind_t kind, const uint16_t *actions, size_t count)
+static uint64_t take_count (reader_t *self)
 {
-    size_t labels =
-        cursor_array (cursor, kind == PROFILE_CATEGORY ? PROFILE_CATEGORIES_MAX : PROFILE_TAGS_MAX);
-    for (size_t i = 0; i < labels && !cursor->failed; i++) {
-        size_t fields = cursor_array (cursor, 1 + 2 * count);
-        span_t name = cursor_span (cursor, EVENT_LABEL_BYTES_MAX);
-        if (fields < 3 || fields % 2 == 0)
-            cursor->failed = true;
-        for (size_t j = 1; j + 1 < fields && !cursor->failed; j += 2) {
-            size_t place = (size_t)cursor_uint_max (cursor, count - 1);
-            double sum = cursor_double (cursor);
-            if (!isfinite (sum) || sum < 0)
-                cursor->failed = true;
-            if (!cursor->failed)
+    uint64_t count = take_number (self, COUNT_MAX);
+    return count ? count : fail (self);
+}
+
+static uint16_t take_action (reader_t *self, action_names_t *names)
+{
+    uint16_t number = (uint16_t)take_number (self, ACTION_KNOWN_COUNT);
+    if (self->failed || number)
+        return (uint16_t)(number - !!number);
+    span_t name = take_text (self, EVENT_ACTION_BYTES_MAX);
+    return self->failed ? (uint16_t)ACTION_OTHER : action_names_intern (names, name);
+}
+
+/*  How many there are of each, so that the block is made once. */
+typedef struct {
+    uint32_t actions, hours, labels[2], interests, recent;
+} sizes_t;
+
+static sizes_t take_sizes (reader_t *self)
+{
+    sizes_t sizes;
+    sizes.actions = (uint32_t)take_number (self, ACTIONS_MAX);
+    sizes.hours = (uint32_t)take_number (self, PROFILE_HOURS);
+    sizes.labels[PROFILE_CATEGORY] = (uint32_t)take_number (self, PROFILE_CATEGORIES_MAX);
+    sizes.labels[PROFILE_TAG] = (uint32_t)take_number (self, PROFILE_TAGS_MAX);
+    sizes.interests = (uint32_t)take_number (self, UINT32_MAX);
+    sizes.recent = (uint32_t)take_number (self, PROFILE_RECENT_MAX);
+    uint64_t labels = sizes.labels[PROFILE_CATEGORY] + sizes.labels[PROFILE_TAG];
+    if (!sizes.actions || !sizes.hours || sizes.interests < labels ||
+        sizes.interests > labels * sizes.actions)
+        fail (self);
+    /*  Each takes more than a byte, so that numbers from outside bound an allocation. */
+    if ((uint64_t)sizes.actions + sizes.interests + sizes.recent > (size_t)(self->end - self->at))
+        fail (self);
+    return sizes;
+}
+
+static void take_labels (reader_t *self, profile_t *profile, profile_shared_t *shared,
+                         const uint16_t *actions, const sizes_t *sizes)
+{
+    uint32_t categories = sizes->labels[PROFILE_CATEGORY], left = sizes->interests;
+    for (uint32_t i = 0; i < categories + sizes->labels[PROFILE_TAG] && !self->failed; i++) {
+        profile_kind_t kind = i < categories ? PROFILE_CATEGORY : PROFILE_TAG;
+        span_t name = take_text (self, EVENT_LABEL_BYTES_MAX);
+        uint32_t count = (uint32_t)take_number (self, left);
+        if (!count)
+            fail (self);
+        for (uint32_t j = 0; j < count && !self->failed; j++) {
+            size_t place = (size_t)take_number (self, sizes->actions - 1);
+            double sum = take_double (self);
+            if (!self->failed)
                 profile_add_interest (profile, shared, kind, name, actions[place], sum);
         }
+        left -= count;
+    }
+    if (left)
+        fail (self);
+}
+
+static void take_counts (reader_t *self, profile_t *profile, profile_shared_t *shared,
+                         action_names_t *names, uint16_t *actions, const sizes_t *sizes)
+{
+    for (uint32_t i = 0; i < sizes->actions && !self->failed; i++) {
+        actions[i] = take_action (self, names);
+        uint64_t events = take_count (self);
+        if (!self->failed)
+            profile_add_count (profile, shared, actions[i], events);
+    }
+    for (uint32_t i = 0; i < sizes->hours && !self->failed; i++) {
+        uint32_t hour = (uint32_t)take_number (self, PROFILE_HOURS - 1);
+        uint64_t events = take_count (self);
+        if (!self->failed)
+            profile_add_count (profile, shared, PROFILE_HOUR_CODE + hour, events);
     }
 }
 
-static void read_counts (cursor_t *cursor, profile_t *profile, profile_shared_t *shared,
-                         action_names_t *names, uint16_t **actions, size_t *action_count_)
+static void take_arrays (reader_t *self, profile_t *profile, profile_shared_t *shared,
+                         action_names_t *names)
 {
-    size_t count = read_pairs (cursor, ACTIONS_MAX);
-    *actions = memory_new_array (count, sizeof **actions);
-    *action_count_ = count;
-    for (size_t i = 0; i < count && !cursor->failed; i++) {
-        (*actions)[i] = read_action (cursor, names);
-        uint64_t events = read_count (cursor);
-        if (!cursor->failed)
-            profile_add_count (profile, shared, (*actions)[i], events);
+    sizes_t sizes = take_sizes (self);
+    if (self->failed)
+        return;
+    uint16_t *actions = memory_new_array (sizes.actions, sizeof *actions);
+    profile_reserve (profile, shared, sizes.actions + sizes.hours, sizes.interests, sizes.recent);
+    take_counts (self, profile, shared, names, actions, &sizes);
+    take_labels (self, profile, shared, actions, &sizes);
+    free (actions);
+    for (uint32_t i = 0; i < sizes.recent && !self->failed; i++) {
+        span_t item = take_text (self, EVENT_ID_BYTES_MAX);
+        int64_t time_ms = take_time (self, profile->newest_ms);
+        if (!self->failed)
+            profile_add_recent (profile, shared, PROFILE_RECENT_MAX, item, time_ms);
     }
-    size_t hours = read_pairs (cursor, PROFILE_HOURS);
-    for (size_t i = 0; i < hours && !cursor->failed; i++) {
-        uint32_t hour = (uint32_t)cursor_uint_max (cursor, PROFILE_HOURS - 1);
-        uint64_t events = read_count (cursor);
-        if (!cursor->failed)
-            profile_add_count (profile, shared, PROFILE_HOUR_CODE + hour, events);
-    }
-    if (!count || !hours)
-        cursor->failed = true;
 }
 
 int profile_record_read (const void *value, size_t value_size, span_t *user, bool *dirty,
                          profile_t *profile, profile_shared_t *shared, action_names_t *names)
 {
-    cursor_t cursor = cursor_of (value, value_size);
-    if (cursor_array (&cursor, FIELD_COUNT) != FIELD_COUNT || cursor_uint (&cursor) != VERSION)
+    reader_t reader = {value, (const uint8_t *)value + value_size, false};
+    if (value_size && *reader.at == FIRST_VERSION)
+        return profile_record_read_first (value, value_size, user, dirty, profile, shared, names);
+    if (take_number (&reader, UINT8_MAX) != VERSION)
         return -1;
-    *user = cursor_span (&cursor, EVENT_ID_BYTES_MAX);
-    *dirty = cursor_bool (&cursor);
-    profile->first_ms = read_time (&cursor);
-    profile->newest_ms = read_time (&cursor);
-    profile->reference_ms = read_time (&cursor);
-    profile->period_ms = cursor_double (&cursor);
-    if (!user->size || profile->first_ms > profile->newest_ms ||
-        profile->reference_ms > profile->newest_ms || !isfinite (profile->period_ms) ||
-        profile->period_ms <= 0)
+    *dirty = take_number (&reader, DIRTY) == DIRTY;
+    *user = take_text (&reader, EVENT_ID_BYTES_MAX);
+    profile->newest_ms = (int64_t)take_number (&reader, INT64_MAX);
+    profile->first_ms = take_time (&reader, profile->newest_ms);
+    profile->reference_ms = take_time (&reader, profile->newest_ms);
+    profile->period_ms = take_double (&reader);
+    if (reader.failed || profile->period_ms <= 0)
         return -1;
-
-    uint16_t *actions = NULL;
-    size_t count = 0;
-    read_counts (&cursor, profile, shared, names, &actions, &count);
-    if (!cursor.failed)
-        read_labels (&cursor, profile, shared, PROFILE_CATEGORY, actions, count);
-    if (!cursor.failed)
-        read_labels (&cursor, profile, shared, PROFILE_TAG, actions, count);
-    free (actions);
-    size_t items = read_pairs (&cursor, PROFILE_RECENT_MAX);
-    for (size_t i = 0; i < items && !cursor.failed; i++) {
-        span_t item = cursor_span (&cursor, EVENT_ID_BYTES_MAX);
-        int64_t time_ms = read_time (&cursor);
-        if (!cursor.failed)
-            profile_add_recent (profile, shared, PROFILE_RECENT_MAX, item, time_ms);
-    }
-    return cursor_finished (&cursor) ? 0 : -1;
+    take_arrays (&reader, profile, shared, names);
+    return !reader.failed && reader.at == reader.end ? 0 : -1;
 }

@@ -1,6 +1,6 @@
-/*  profile_record: the stored form of one user, as msgpack. Known actions by number, a scenario's
- * own by name, labels and items as text, doubles bit for bit: what is read again behaves and scores
- * the same. It does not know the record's key.
+/*  profile_record: the stored form of one user. Known actions by number, a scenario's own by name,
+ * labels and items as text, doubles bit for bit: what is read again behaves and scores the same. It
+ * does not know the record's key.
  */
 #ifndef HOTPATH_PROFILE_RECORD_H
 #define HOTPATH_PROFILE_RECORD_H
@@ -15,9 +15,14 @@
 void profile_record_write (buffer_t *to, span_t user, bool dirty, const profile_t *profile,
                            const profile_shared_t *shared, const action_names_t *names);
 
-/*  Reads the record: *user borrows from the value; `profile` is empty and is filled. Interns the
- * actions' names. -1: not valid; what was filled so far is left for profile_free. */
+/*  Reads the record, of this version or the first: *user borrows from the value; `profile` is empty
+ * and is filled. Interns the actions' names. -1: not valid; what was filled so far is left for
+ * profile_free. */
 int profile_record_read (const void *value, size_t value_size, span_t *user, bool *dirty,
                          profile_t *profile, profile_shared_t *shared, action_names_t *names);
+
+/*  The same of the first version; profile_record_read calls it. */
+int profile_record_read_first (const void *value, size_t value_size, span_t *user, bool *dirty,
+                               profile_t *profile, profile_shared_t *shared, action_names_t *names);
 
 #endif

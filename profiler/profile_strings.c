@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#define XXH_INLINE_ALL /* most texts are shorter than a call is long */
 #include <xxhash.h>
 
 #include "common/check.h"
@@ -16,7 +17,7 @@ enum {
     SLOTS_MIN = 256,
     SIZE_MAX_BYTES = 65535,
     NUMBER_COUNT_MAX = INT32_MAX,
-    NEAR_BYTES = 20,
+    NEAR_BYTES = PROFILE_STRINGS_NEAR_BYTES,
     CHUNK = 256,
 };
 
@@ -101,9 +102,36 @@ void profile_strings_destroy (profile_strings_t **self_p)
     *self_p = NULL;
 }
 
-static uint32_t hash_text (span_t text)
+uint32_t profile_strings_hash (span_t text)
 {
     return (uint32_t)XXH3_64bits (text.bytes, text.size);
+}
+
+/*  memcmp without the call: texts are short, and hashes already equal. */
+static bool same_bytes (const char *a, const char *b, size_t size)
+{
+    uint64_t x, y;
+    if (size < sizeof x) {
+        for (size_t i = 0; i < size; i++)
+            if (a[i] != b[i])
+                return false;
+        return true;
+    }
+    for (size_t at = 0; at + sizeof x <= size; at += sizeof x) {
+        memcpy (&x, a + at, sizeof x);
+        memcpy (&y, b + at, sizeof y);
+        if (x != y)
+            return false;
+    }
+    memcpy (&x, a + size - sizeof x, sizeof x);
+    memcpy (&y, b + size - sizeof y, sizeof y);
+    return x == y;
+}
+
+static bool is_text (const entry_t *entry, span_t text, uint32_t hash)
+{
+    return entry->hash == hash && entry->size == text.size &&
+           same_bytes (text_of (entry).bytes, text.bytes, text.size);
 }
 
 /*  The slot that holds the text, or the empty slot where it belongs. */
@@ -113,7 +141,7 @@ static uint32_t probe (const profile_strings_t *self, span_t text, uint32_t hash
     uint32_t slot = hash & mask;
     for (; self->slots[slot]; slot = (slot + 1) & mask) {
         const entry_t *entry = entry_of (self, self->slots[slot] - 1);
-        if (entry->hash == hash && span_equal (text, text_of (entry)))
+        if (is_text (entry, text, hash))
             break;
     }
     return slot;
@@ -154,25 +182,32 @@ static uint32_t new_number (profile_strings_t *self)
     return self->entry_count++;
 }
 
-uint32_t profile_strings_find (const profile_strings_t *self, span_t text)
+void profile_strings_prefetch (const profile_strings_t *self, uint32_t hash, int step)
 {
-    return self->slots[probe (self, text, hash_text (text))] - 1;
+    const uint32_t *slot = &self->slots[hash & (self->slot_count - 1)];
+    if (step == 0)
+        __builtin_prefetch (slot);
+    else if (*slot)
+        __builtin_prefetch (entry_of (self, *slot - 1), 1);
 }
 
-uint32_t profile_strings_take (profile_strings_t *self, span_t text)
+uint32_t profile_strings_seek (const profile_strings_t *self, span_t text, uint32_t hash)
+{
+    return self->slots[probe (self, text, hash)] - 1;
+}
+
+uint32_t profile_strings_find (const profile_strings_t *self, span_t text)
+{
+    return profile_strings_seek (self, text, profile_strings_hash (text));
+}
+
+uint32_t profile_strings_add (profile_strings_t *self, span_t text, uint32_t hash)
 {
     CHECK (text.size <= SIZE_MAX_BYTES);
-    uint32_t hash = hash_text (text);
-    uint32_t slot = probe (self, text, hash);
-    if (self->slots[slot]) {
-        uint32_t number = self->slots[slot] - 1;
-        profile_strings_hold (self, number);
-        return number;
-    }
-    if ((uint64_t)(self->used + 1) * 3 > (uint64_t)self->slot_count * 2) {
+    if ((uint64_t)(self->used + 1) * 3 > (uint64_t)self->slot_count * 2)
         grow_slots (self);
-        slot = probe (self, text, hash);
-    }
+    uint32_t slot = probe (self, text, hash);
+    CHECK (!self->slots[slot]);
     uint32_t number = new_number (self);
     entry_t *entry = entry_of (self, number);
     *entry = (entry_t){.refs = 1, .hash = hash, .used = true};
@@ -180,6 +215,16 @@ uint32_t profile_strings_take (profile_strings_t *self, span_t text)
     self->slots[slot] = number + 1;
     self->used++;
     self->text_bytes += far_bytes (text.size);
+    return number;
+}
+
+uint32_t profile_strings_take (profile_strings_t *self, span_t text)
+{
+    uint32_t hash = profile_strings_hash (text);
+    uint32_t number = profile_strings_seek (self, text, hash);
+    if (number == PROFILE_STRING_NONE)
+        return profile_strings_add (self, text, hash);
+    profile_strings_hold (self, number);
     return number;
 }
 
@@ -228,6 +273,21 @@ span_t profile_strings_get (const profile_strings_t *self, uint32_t number)
 {
     CHECK (number < self->entry_count && entry_of (self, number)->used);
     return text_of (entry_of (self, number));
+}
+
+uint32_t profile_strings_size (const profile_strings_t *self, uint32_t number)
+{
+    CHECK (number < self->entry_count && entry_of (self, number)->used);
+    return entry_of (self, number)->size;
+}
+
+void profile_strings_copy (const profile_strings_t *self, uint32_t number, char *to)
+{
+    const entry_t *entry = entry_of (self, number);
+    if (entry->size > NEAR_BYTES)
+        memcpy (to, far_text (entry), entry->size);
+    else
+        memcpy (to, entry->near, NEAR_BYTES); /* of a fixed size: without a call */
 }
 
 uint32_t profile_strings_count (const profile_strings_t *self)

@@ -13,16 +13,24 @@
 #include "profiler/profile_scenarios.h"
 #include "profiler/profile_users.h"
 
+enum { COLLECT_AHEAD = 16 };
+
+/*  A user that changed, with what its key is made of. */
+typedef struct {
+    uint64_t scenario_hash, hash;
+    uint32_t slot;
+    uint8_t collision;
+} changed_t;
+
 struct profile_table {
     profile_table_setup_t setup;
     profile_shared_t shared;
     profile_users_t users;
     profile_scenarios_t scenarios;
     profile_due_t due, held;
-    uint32_t *changed; /* slots to collect, each once */
+    changed_t *changed; /* to collect, each once */
     size_t changed_count, changed_capacity;
     buffer_t deleted; /* keys of PROFILE_KEY_BYTES */
-    buffer_t scratch;
     int64_t watermark_ms, now_ms;
     uint32_t sweep_at;
     int64_t swept_ms; /* clock */
@@ -34,6 +42,7 @@ profile_table_t *profile_table_new (const profile_table_setup_t *setup)
     profile_table_t *self = memory_new (sizeof *self);
     self->setup = *setup;
     self->shared.strings = setup->strings;
+    self->users.slab = &self->shared.slab;
     self->watermark_ms = EVENT_TIME_NONE;
     return self;
 }
@@ -49,12 +58,12 @@ void profile_table_destroy (profile_table_t **self_p)
             profile_free (&user->profile, &self->shared);
     }
     profile_users_free (&self->users);
+    profile_slab_free (&self->shared.slab);
     profile_scenarios_free (&self->scenarios);
     profile_due_free (&self->due);
     profile_due_free (&self->held);
     free (self->changed);
     buffer_free (&self->deleted);
-    buffer_free (&self->scratch);
     free (self);
     *self_p = NULL;
 }
@@ -179,7 +188,8 @@ static void mark_changed (profile_table_t *self, uint32_t slot)
         self->changed =
             memory_resize (self->changed, self->changed_capacity * sizeof *self->changed);
     }
-    self->changed[self->changed_count++] = slot;
+    self->changed[self->changed_count++] =
+        (changed_t){self->scenarios.list[user->scenario]->hash, user->hash, slot, user->collision};
     user->changed = true;
 }
 
@@ -332,9 +342,14 @@ void profile_table_loaded (profile_table_t *self, const stage_time_t *time)
 void profile_table_prefetch (const profile_table_t *self, const stage_event_t *events,
                              uint32_t count)
 {
-    for (int step = 0; step < PROFILE_PREFETCH_STEPS; step++)
+    for (int step = 0; step < PROFILE_PREFETCH_STEPS; step++) {
         for (uint32_t i = 0; i < count; i++)
             profile_users_prefetch (&self->users, events[i].key_hash, step);
+        /* Labels are few, and near anyhow. */
+        for (uint32_t i = 0; i < count && step < 2; i++)
+            profile_strings_prefetch (self->shared.strings, profile_strings_hash (events[i].item),
+                                      step);
+    }
 }
 
 apply_t profile_table_apply (profile_table_t *self, const stage_event_t *event)
@@ -427,23 +442,47 @@ void profile_table_refresh (profile_table_t *self, const stage_time_t *time, sta
     free (list);
 }
 
+static int compare_changed (const void *a_, const void *b_)
+{
+    const changed_t *a = a_, *b = b_;
+    if (a->scenario_hash != b->scenario_hash)
+        return a->scenario_hash < b->scenario_hash ? -1 : 1;
+    if (a->hash != b->hash)
+        return a->hash < b->hash ? -1 : 1;
+    return (a->collision > b->collision) - (a->collision < b->collision);
+}
+
+/*  In the order of keys: neighbours in the store are written one after the other. */
 void profile_table_collect (profile_table_t *self, change_set_t *changes)
 {
     /* Deletions first: a dropped user may have come back. */
     for (size_t at = 0; at < self->deleted.size; at += PROFILE_KEY_BYTES)
         change_set_delete (changes, self->deleted.bytes + at, PROFILE_KEY_BYTES);
     buffer_clear (&self->deleted);
+    qsort (self->changed, self->changed_count, sizeof *self->changed, compare_changed);
     for (size_t i = 0; i < self->changed_count; i++) {
-        profile_user_t *user = user_of (self, self->changed[i]);
+        if (i + COLLECT_AHEAD < self->changed_count)
+            profile_users_prefetch_slot (&self->users, self->changed[i + COLLECT_AHEAD].slot, 1);
+        if (i + COLLECT_AHEAD / 2 < self->changed_count)
+            profile_users_prefetch_slot (&self->users, self->changed[i + COLLECT_AHEAD / 2].slot, 2);
+        profile_user_t *user = user_of (self, self->changed[i].slot);
         uint8_t key[PROFILE_KEY_BYTES];
         make_key (self, user, 'c', key);
-        buffer_clear (&self->scratch);
-        profile_record_write (&self->scratch, profile_user_id (user), user->dirty, &user->profile,
-                              &self->shared, self->setup.actions);
-        change_set_put (changes, key, sizeof key, self->scratch.bytes, self->scratch.size);
+        profile_record_write (change_set_put_begin (changes, key, sizeof key),
+                              profile_user_id (user), user->dirty, &user->profile, &self->shared,
+                              self->setup.actions);
+        change_set_put_end (changes);
         user->changed = false;
     }
     self->changed_count = 0;
+}
+
+void profile_table_foresee (const profile_table_t *self, const owed_waiting_t *list, uint32_t count)
+{
+    for (int step = 0; step < PROFILE_PREFETCH_STEPS; step++)
+        for (uint32_t i = 0; i < count; i++)
+            if (list[i].key_size == PROFILE_KEY_BYTES)
+                profile_users_prefetch (&self->users, get_hash ((const uint8_t *)list[i].key + 9), step);
 }
 
 bool profile_table_view (profile_table_t *self, const uint8_t *key, size_t key_size,

@@ -55,6 +55,8 @@ void profile_table_configure (profile_table_t *self, const live_scenario_t *live
 void profile_table_refresh (profile_table_t *self, const stage_time_t *time, stage_refresh_t what);
 void profile_table_collect (profile_table_t *self, change_set_t *changes);
 
+/*  The profiles that will be viewed next: the function of stage.h of this name. */
+void profile_table_foresee (const profile_table_t *self, const owed_waiting_t *list, uint32_t count);
 /*  What rendering an owed profile needs; borrowed until the next call that changes the table. */
 typedef struct {
     const live_scenario_t *live; /* with a config */

@@ -8,6 +8,7 @@
 #include "common/memory.h"
 
 enum { INDEX_MIN = 64, CHUNKS_MIN = 4, COLLISIONS = 256, PREFETCH_PROBES = 4 };
+enum { CHUNK_BYTES = PROFILE_USERS_CHUNK * sizeof (profile_user_t) };
 
 /*  A shard's hashes are equal modulo the number of shards: all bits must decide the place. */
 static uint64_t mix (uint64_t hash)
@@ -98,8 +99,12 @@ void profile_users_prefetch (const profile_users_t *self, uint64_t hash, int ste
         return;
     }
     uint32_t slot = guess (self, hash);
-    if (slot == PROFILE_SLOT_NONE)
-        return;
+    if (slot != PROFILE_SLOT_NONE)
+        profile_users_prefetch_slot (self, slot, step);
+}
+
+void profile_users_prefetch_slot (const profile_users_t *self, uint32_t slot, int step)
+{
     const profile_user_t *user = profile_users_slot (self, slot);
     if (step == 1) {
         __builtin_prefetch (user, 1);
@@ -152,8 +157,8 @@ static void add_chunk (profile_users_t *self)
         self->free_slots = memory_resize (self->free_slots, slots * sizeof *self->free_slots);
         self->chunk_capacity = capacity;
     }
-    self->chunks[self->chunk_count++] =
-        memory_new_array (PROFILE_USERS_CHUNK, sizeof (profile_user_t));
+    uint32_t bytes = CHUNK_BYTES;
+    self->chunks[self->chunk_count++] = profile_slab_take (self->slab, &bytes);
 }
 
 static uint32_t new_slot (profile_users_t *self)
@@ -221,11 +226,11 @@ void profile_users_free (profile_users_t *self)
     for (uint32_t i = 0; i < self->slot_count; i++)
         free_id (profile_users_slot (self, i));
     for (uint32_t i = 0; i < self->chunk_count; i++)
-        free (self->chunks[i]);
+        profile_slab_give (self->slab, self->chunks[i], CHUNK_BYTES);
     free (self->chunks);
     free (self->free_slots);
     free (self->index);
-    *self = (profile_users_t){0};
+    *self = (profile_users_t){.slab = self->slab};
 }
 
 uint64_t profile_users_bytes (const profile_users_t *self)

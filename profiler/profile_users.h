@@ -23,21 +23,23 @@ typedef struct {
     bool changed : 1;  /* differs from its stored record */
     bool queued : 1;   /* waits to be due */
     union {
-        char near[24]; /* of at most PROFILE_ID_NEAR_BYTES */
+        char near[40]; /* of at most PROFILE_ID_NEAR_BYTES */
         char *far;
     } id;
     profile_t profile;
 } profile_user_t;
+_Static_assert(sizeof (profile_user_t) == 128, "two cache lines a user");
 
-enum { PROFILE_ID_NEAR_BYTES = 24, PROFILE_USERS_CHUNK = 256, PROFILE_PREFETCH_STEPS = 3 };
+enum { PROFILE_ID_NEAR_BYTES = 40, PROFILE_USERS_CHUNK = 256, PROFILE_PREFETCH_STEPS = 3 };
 
 typedef struct {
     uint32_t tag;  /* upper half of the mixed hash */
     uint32_t slot; /* + 1; 0: empty */
 } profile_index_t;
 
-/*  Zeroed: empty. Slots are 0 .. slot_count - 1; a user stays where it is. */
+/*  Zeroed, but for the slab: empty. Slots are 0 .. slot_count - 1; a user stays where it is. */
 typedef struct {
+    profile_slab_t *slab;    /* borrowed */
     profile_user_t **chunks; /* each of PROFILE_USERS_CHUNK slots */
     uint32_t slot_count, chunk_count, chunk_capacity;
     uint32_t *free_slots; /* room for as many as there are slots */
@@ -67,6 +69,8 @@ uint32_t profile_users_find_key (const profile_users_t *self, uint32_t scenario,
 /*  The three steps that ask the processor for a user of that hash, each for what the step before
  * brought: its place in the index, the user, its profile. They change nothing. */
 void profile_users_prefetch (const profile_users_t *self, uint64_t hash, int step);
+/*  The last two of them by slot. */
+void profile_users_prefetch_slot (const profile_users_t *self, uint32_t slot, int step);
 /*  Least free collision number of a hash, or -1 where all 256 are taken. */
 int profile_users_free_collision (const profile_users_t *self, uint32_t scenario, uint64_t hash);
 /*  Adds a user that is not there, with an empty profile. */

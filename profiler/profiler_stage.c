@@ -12,7 +12,6 @@
 
 typedef struct {
     profile_table_t *table;
-    buffer_t json; /* scratch of render */
 } shard_t;
 
 /*  The strings of all shards, and how many shards there are: they are opened and closed by one
@@ -52,7 +51,6 @@ static void stage_close (void **shard_p)
     if (!shard)
         return;
     profile_table_destroy (&shard->table);
-    buffer_free (&shard->json);
     free (shard);
     if (!--strings_users)
         profile_strings_destroy (&strings);
@@ -111,16 +109,6 @@ static int stage_render (void *shard_, const uint8_t *key, size_t key_size,
         return -1;
     const config_profile_t *config = &view.live->config->profile;
     span_t tenant = live_scenario_tenant (view.live), scenario = live_scenario_id (view.live);
-    buffer_clear (&shard->json);
-    profile_json_write (&shard->json, &(profile_json_t){.tenant = tenant,
-                                                        .scenario = scenario,
-                                                        .user = view.user,
-                                                        .profile = view.profile,
-                                                        .shared = view.shared,
-                                                        .weights = view.weights,
-                                                        .top_categories = config->top_categories,
-                                                        .top_tags = config->top_tags,
-                                                        .recent_items = config->recent_items});
     results_write_header (body, &(result_header_t){.kind = RESULT_PROFILE,
                                                    .tenant = tenant,
                                                    .scenario = scenario,
@@ -129,11 +117,23 @@ static int stage_render (void *shard_, const uint8_t *key, size_t key_size,
                                                    .window_end_ms = view.profile->newest_ms,
                                                    .exact = true,
                                                    .ttl_ms = config->ttl_ms});
-    results_write_profile (body, &(result_profile_t){
-                                     .user = view.user,
-                                     .json = {(const char *)shard->json.bytes, shard->json.size},
-                                 });
+    size_t began = results_begin_profile (body, view.user);
+    profile_json_write (body, &(profile_json_t){.tenant = tenant,
+                                                .scenario = scenario,
+                                                .user = view.user,
+                                                .profile = view.profile,
+                                                .shared = view.shared,
+                                                .weights = view.weights,
+                                                .top_categories = config->top_categories,
+                                                .top_tags = config->top_tags,
+                                                .recent_items = config->recent_items});
+    results_end_profile (body, began);
     return 0;
+}
+
+static void stage_foresee (const void *shard, const owed_waiting_t *list, uint32_t count)
+{
+    profile_table_foresee (((const shard_t *)shard)->table, list, count);
 }
 
 static void stage_collect (void *shard, change_set_t *changes)
@@ -162,6 +162,7 @@ const stage_t profiler_stage = {
     .configure = stage_configure,
     .refresh = stage_refresh,
     .render = stage_render,
+    .foresee = stage_foresee,
     .collect = stage_collect,
     .measure = stage_measure,
 };

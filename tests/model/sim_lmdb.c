@@ -382,3 +382,8 @@ int mdb_cursor_del (MDB_cursor *cursor, unsigned int flags)
     cursor->placed = false;
     return 0;
 }
+
+int mdb_cursor_put (MDB_cursor *cursor, MDB_val *key, MDB_val *value, unsigned int flags)
+{
+    return mdb_put (cursor->txn, 0, key, value, flags);
+}

@@ -65,6 +65,7 @@ static void end (fixture_t *f)
     assert_int_equal (profile_strings_count (f->shared.strings), 0); /* every reference came back */
     assert_int_equal (f->shared.bytes, 0);
     profile_strings_destroy (&f->shared.strings);
+    profile_slab_free (&f->shared.slab);
     profile_weights_free (&f->weights);
     action_names_destroy (&f->names);
 }
@@ -205,7 +206,7 @@ static void check_recent (fixture_t *f, const naive_t *n, uint32_t keep)
             break;
         taken[best] = true;
         assert_true (at > 0);
-        const profile_recent_t *recent = &f->profile.recent[--at];
+        const profile_recent_t *recent = &profile_recent (&f->profile)[--at];
         assert_true (span_equal (profile_strings_get (f->shared.strings, recent->item),
                                  span_of (item_names[best])));
         assert_int_equal (recent->time_ms, n->item_ms[best]);
@@ -417,7 +418,7 @@ static void test_recent_items (void **state)
         apply_simple (&f, BASE + steps[i].at, steps[i].action, steps[i].item, -1);
         char seen[8] = {0};
         for (uint32_t j = 0; j < f.profile.recent_count; j++)
-            seen[j] = profile_strings_get (f.shared.strings, f.profile.recent[j].item).bytes[5];
+            seen[j] = profile_strings_get (f.shared.strings, profile_recent (&f.profile)[j].item).bytes[5];
         assert_string_equal (seen, steps[i].expected);
     }
     f.rules.recent_items = 1;

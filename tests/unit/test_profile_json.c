@@ -104,6 +104,7 @@ static void end (fixture_t *f)
 {
     profile_free (&f->profile, &f->shared);
     profile_strings_destroy (&f->shared.strings);
+    profile_slab_free (&f->shared.slab);
     profile_weights_free (&f->weights);
     action_names_destroy (&f->names);
 }
