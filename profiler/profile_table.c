@@ -26,6 +26,7 @@ struct profile_table {
     profile_table_setup_t setup;
     profile_shared_t shared;
     profile_users_t users;
+    profile_t viewed; /* a list of events, counted for a view */
     profile_scenarios_t scenarios;
     profile_due_t due, held;
     changed_t *changed; /* to collect, each once */
@@ -43,6 +44,7 @@ profile_table_t *profile_table_new (const profile_table_setup_t *setup)
     self->setup = *setup;
     self->shared.strings = setup->strings;
     self->users.slab = &self->shared.slab;
+    profile_init (&self->viewed);
     self->watermark_ms = EVENT_TIME_NONE;
     return self;
 }
@@ -57,6 +59,7 @@ void profile_table_destroy (profile_table_t **self_p)
         if (user)
             profile_free (&user->profile, &self->shared);
     }
+    profile_free (&self->viewed, &self->shared);
     profile_users_free (&self->users);
     profile_slab_free (&self->shared.slab);
     profile_scenarios_free (&self->scenarios);
@@ -342,9 +345,9 @@ void profile_table_loaded (profile_table_t *self, const stage_time_t *time)
 void profile_table_prefetch (const profile_table_t *self, const stage_event_t *events,
                              uint32_t count)
 {
-    for (int step = 0; step < PROFILE_PREFETCH_STEPS; step++) {
+    for (int step = PROFILE_FETCH_INDEX; step <= PROFILE_FETCH_EVENT; step++) {
         for (uint32_t i = 0; i < count; i++)
-            profile_users_prefetch (&self->users, events[i].key_hash, step);
+            profile_users_prefetch (&self->users, events[i].key_hash, (profile_fetch_t)step);
         /* Labels are few, and near anyhow. */
         for (uint32_t i = 0; i < count && step < 2; i++)
             profile_strings_prefetch (self->shared.strings, profile_strings_hash (events[i].item),
@@ -462,9 +465,11 @@ void profile_table_collect (profile_table_t *self, change_set_t *changes)
     qsort (self->changed, self->changed_count, sizeof *self->changed, compare_changed);
     for (size_t i = 0; i < self->changed_count; i++) {
         if (i + COLLECT_AHEAD < self->changed_count)
-            profile_users_prefetch_slot (&self->users, self->changed[i + COLLECT_AHEAD].slot, 1);
+            profile_users_prefetch_slot (&self->users, self->changed[i + COLLECT_AHEAD].slot,
+                                         PROFILE_FETCH_USER);
         if (i + COLLECT_AHEAD / 2 < self->changed_count)
-            profile_users_prefetch_slot (&self->users, self->changed[i + COLLECT_AHEAD / 2].slot, 2);
+            profile_users_prefetch_slot (&self->users, self->changed[i + COLLECT_AHEAD / 2].slot,
+                                         PROFILE_FETCH_ALL);
         profile_user_t *user = user_of (self, self->changed[i].slot);
         uint8_t key[PROFILE_KEY_BYTES];
         make_key (self, user, 'c', key);
@@ -479,10 +484,12 @@ void profile_table_collect (profile_table_t *self, change_set_t *changes)
 
 void profile_table_foresee (const profile_table_t *self, const owed_waiting_t *list, uint32_t count)
 {
-    for (int step = 0; step < PROFILE_PREFETCH_STEPS; step++)
+    static const profile_fetch_t steps[] = {PROFILE_FETCH_INDEX, PROFILE_FETCH_USER, PROFILE_FETCH_ALL};
+    for (size_t step = 0; step < sizeof steps / sizeof *steps; step++)
         for (uint32_t i = 0; i < count; i++)
             if (list[i].key_size == PROFILE_KEY_BYTES)
-                profile_users_prefetch (&self->users, get_hash ((const uint8_t *)list[i].key + 9), step);
+                profile_users_prefetch (&self->users, get_hash ((const uint8_t *)list[i].key + 9),
+                                        steps[step]);
 }
 
 bool profile_table_view (profile_table_t *self, const uint8_t *key, size_t key_size,
@@ -502,7 +509,9 @@ bool profile_table_view (profile_table_t *self, const uint8_t *key, size_t key_s
     const profile_user_t *user = user_of (self, slot);
     *view = (profile_view_t){.live = live,
                              .user = profile_user_id (user),
-                             .profile = &user->profile,
+                             .profile = profile_read (&user->profile, &self->shared,
+                                                      &self->scenarios.list[number]->rules,
+                                                      &self->viewed),
                              .shared = &self->shared,
                              .weights = &self->scenarios.list[number]->weights};
     return true;

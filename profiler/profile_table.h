@@ -57,7 +57,7 @@ void profile_table_collect (profile_table_t *self, change_set_t *changes);
 
 /*  The profiles that will be viewed next: the function of stage.h of this name. */
 void profile_table_foresee (const profile_table_t *self, const owed_waiting_t *list, uint32_t count);
-/*  What rendering an owed profile needs; borrowed until the next call that changes the table. */
+/*  What rendering an owed profile needs; borrowed until the next view, or call that changes the table. */
 typedef struct {
     const live_scenario_t *live; /* with a config */
     span_t user;

@@ -90,11 +90,11 @@ static uint32_t guess (const profile_users_t *self, uint64_t hash)
     return PROFILE_SLOT_NONE;
 }
 
-void profile_users_prefetch (const profile_users_t *self, uint64_t hash, int step)
+void profile_users_prefetch (const profile_users_t *self, uint64_t hash, profile_fetch_t step)
 {
     if (!self->index_capacity)
         return;
-    if (step == 0) {
+    if (step == PROFILE_FETCH_INDEX) {
         __builtin_prefetch (&self->index[home_of (self, hash)]);
         return;
     }
@@ -103,14 +103,14 @@ void profile_users_prefetch (const profile_users_t *self, uint64_t hash, int ste
         profile_users_prefetch_slot (self, slot, step);
 }
 
-void profile_users_prefetch_slot (const profile_users_t *self, uint32_t slot, int step)
+void profile_users_prefetch_slot (const profile_users_t *self, uint32_t slot, profile_fetch_t step)
 {
     const profile_user_t *user = profile_users_slot (self, slot);
-    if (step == 1) {
+    if (step == PROFILE_FETCH_USER) {
         __builtin_prefetch (user, 1);
         __builtin_prefetch ((const char *)user + sizeof *user / 2, 1);
     } else {
-        profile_prefetch (&user->profile);
+        profile_prefetch (&user->profile, step == PROFILE_FETCH_ALL);
     }
 }
 
