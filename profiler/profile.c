@@ -10,8 +10,8 @@
 #include "profiler/profile_interest.h"
 
 enum { HOUR_MS = 3600000, COUNT_BITS = 47, LINE_BYTES = 64, PREFETCH_LINES_MAX = 16 };
-/*  Counting these few takes less than a microsecond, whenever the profile is written. */
-enum { LOG_EVENTS_MAX = 12, LOG_WORDS_MAX = 128 };
+/*  Counting these takes about a microsecond, whenever the profile is written. */
+enum { LOG_EVENTS_MAX = 32, LOG_WORDS_MAX = 240 };
 
 void profile_init (profile_t *self)
 {
@@ -76,6 +76,19 @@ void profile_prefetch (const profile_t *self, bool all)
         __builtin_prefetch (block + i * LINE_BYTES, 1);
     if (self->block_bytes > lines * LINE_BYTES)
         __builtin_prefetch (block + self->block_bytes - LINE_BYTES, 1); /* the newest items */
+}
+
+void profile_prefetch_items (const profile_t *self, const profile_shared_t *shared)
+{
+    const uint32_t *at = (const uint32_t *)self->counts;
+    for (uint32_t i = 0; i < self->log_events; i++) {
+        profile_row_t row;
+        at = profile_log_read (at, &row);
+        if (row.item != PROFILE_STRING_NONE)
+            profile_strings_prefetch_number (shared->strings, row.item);
+    }
+    for (uint32_t i = 0; i < self->recent_count; i++)
+        profile_strings_prefetch_number (shared->strings, profile_recent (self)[i].item);
 }
 
 static void release_row (const profile_t *self, profile_shared_t *shared, const profile_row_t *row)

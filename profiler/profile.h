@@ -103,6 +103,8 @@ void profile_reserve (profile_t *self, profile_shared_t *shared, uint32_t counts
                       uint32_t interests, uint32_t recent);
 /*  Asks the processor for what the next event will touch; or for all of it. Changes nothing. */
 void profile_prefetch (const profile_t *self, bool all);
+/*  Asks for its items' texts, once it is there itself: labels are few, and near anyhow. */
+void profile_prefetch_items (const profile_t *self, const profile_shared_t *shared);
 
 /*  Has its newest event been 3 periods, and the time for late events, behind `watermark_ms`? */
 bool profile_expired (const profile_t *self, double period_ms, int64_t watermark_ms);

@@ -9,18 +9,13 @@
 #include "common/check.h"
 #include "common/memory.h"
 #include "profiler/profile_due.h"
+#include "profiler/profile_order.h"
 #include "profiler/profile_record.h"
 #include "profiler/profile_scenarios.h"
 #include "profiler/profile_users.h"
 
-enum { COLLECT_AHEAD = 16 };
-
-/*  A user that changed, with what its key is made of. */
-typedef struct {
-    uint64_t scenario_hash, hash;
-    uint32_t slot;
-    uint8_t collision;
-} changed_t;
+/*  Users between what is asked for and what is written, in three steps. */
+enum { COLLECT_AHEAD = 6 };
 
 struct profile_table {
     profile_table_setup_t setup;
@@ -29,7 +24,7 @@ struct profile_table {
     profile_t viewed; /* a list of events, counted for a view */
     profile_scenarios_t scenarios;
     profile_due_t due, held;
-    changed_t *changed; /* to collect, each once */
+    profile_place_t *changed; /* to collect, each once; room for twice as many, to sort them */
     size_t changed_count, changed_capacity;
     buffer_t deleted; /* keys of PROFILE_KEY_BYTES */
     int64_t watermark_ms, now_ms;
@@ -189,10 +184,11 @@ static void mark_changed (profile_table_t *self, uint32_t slot)
     if (self->changed_count == self->changed_capacity) {
         self->changed_capacity = self->changed_capacity ? self->changed_capacity * 2 : 256;
         self->changed =
-            memory_resize (self->changed, self->changed_capacity * sizeof *self->changed);
+            memory_resize (self->changed, 2 * self->changed_capacity * sizeof *self->changed);
     }
+    uint64_t scenario_hash = self->scenarios.list[user->scenario]->hash;
     self->changed[self->changed_count++] =
-        (changed_t){self->scenarios.list[user->scenario]->hash, user->hash, slot, user->collision};
+        (profile_place_t){profile_order_place (scenario_hash, user->hash), slot};
     user->changed = true;
 }
 
@@ -347,7 +343,7 @@ void profile_table_prefetch (const profile_table_t *self, const stage_event_t *e
 {
     for (int step = PROFILE_FETCH_INDEX; step <= PROFILE_FETCH_EVENT; step++) {
         for (uint32_t i = 0; i < count; i++)
-            profile_users_prefetch (&self->users, events[i].key_hash, (profile_fetch_t)step);
+            profile_users_prefetch (&self->users, events[i].key_hash, (profile_fetch_t)step, &self->shared);
         /* Labels are few, and near anyhow. */
         for (uint32_t i = 0; i < count && step < 2; i++)
             profile_strings_prefetch (self->shared.strings, profile_strings_hash (events[i].item),
@@ -445,31 +441,24 @@ void profile_table_refresh (profile_table_t *self, const stage_time_t *time, sta
     free (list);
 }
 
-static int compare_changed (const void *a_, const void *b_)
+static void prefetch_changed (const profile_table_t *self, size_t at, profile_fetch_t step)
 {
-    const changed_t *a = a_, *b = b_;
-    if (a->scenario_hash != b->scenario_hash)
-        return a->scenario_hash < b->scenario_hash ? -1 : 1;
-    if (a->hash != b->hash)
-        return a->hash < b->hash ? -1 : 1;
-    return (a->collision > b->collision) - (a->collision < b->collision);
+    if (at < self->changed_count)
+        profile_users_prefetch_slot (&self->users, self->changed[at].slot, step,
+                                     &self->shared);
 }
 
-/*  In the order of keys: neighbours in the store are written one after the other. */
 void profile_table_collect (profile_table_t *self, change_set_t *changes)
 {
     /* Deletions first: a dropped user may have come back. */
     for (size_t at = 0; at < self->deleted.size; at += PROFILE_KEY_BYTES)
         change_set_delete (changes, self->deleted.bytes + at, PROFILE_KEY_BYTES);
     buffer_clear (&self->deleted);
-    qsort (self->changed, self->changed_count, sizeof *self->changed, compare_changed);
+    profile_order_sort (self->changed, self->changed + self->changed_capacity, self->changed_count);
     for (size_t i = 0; i < self->changed_count; i++) {
-        if (i + COLLECT_AHEAD < self->changed_count)
-            profile_users_prefetch_slot (&self->users, self->changed[i + COLLECT_AHEAD].slot,
-                                         PROFILE_FETCH_USER);
-        if (i + COLLECT_AHEAD / 2 < self->changed_count)
-            profile_users_prefetch_slot (&self->users, self->changed[i + COLLECT_AHEAD / 2].slot,
-                                         PROFILE_FETCH_ALL);
+        prefetch_changed (self, i + 3 * COLLECT_AHEAD, PROFILE_FETCH_USER);
+        prefetch_changed (self, i + 2 * COLLECT_AHEAD, PROFILE_FETCH_ALL);
+        prefetch_changed (self, i + COLLECT_AHEAD, PROFILE_FETCH_ITEMS);
         profile_user_t *user = user_of (self, self->changed[i].slot);
         uint8_t key[PROFILE_KEY_BYTES];
         make_key (self, user, 'c', key);
@@ -484,12 +473,13 @@ void profile_table_collect (profile_table_t *self, change_set_t *changes)
 
 void profile_table_foresee (const profile_table_t *self, const owed_waiting_t *list, uint32_t count)
 {
-    static const profile_fetch_t steps[] = {PROFILE_FETCH_INDEX, PROFILE_FETCH_USER, PROFILE_FETCH_ALL};
+    static const profile_fetch_t steps[] = {PROFILE_FETCH_INDEX, PROFILE_FETCH_USER,
+                                            PROFILE_FETCH_ALL, PROFILE_FETCH_ITEMS};
     for (size_t step = 0; step < sizeof steps / sizeof *steps; step++)
         for (uint32_t i = 0; i < count; i++)
             if (list[i].key_size == PROFILE_KEY_BYTES)
                 profile_users_prefetch (&self->users, get_hash ((const uint8_t *)list[i].key + 9),
-                                        steps[step]);
+                                        steps[step], &self->shared);
 }
 
 bool profile_table_view (profile_table_t *self, const uint8_t *key, size_t key_size,
@@ -523,7 +513,7 @@ profile_measure_t profile_table_measure (const profile_table_t *self)
         .users = self->users.count,
         .bytes = self->shared.bytes + self->id_bytes + profile_users_bytes (&self->users) +
                  (self->due.capacity + self->held.capacity) * sizeof (profile_due_entry_t) +
-                 self->changed_capacity * sizeof *self->changed,
+                 2 * self->changed_capacity * sizeof *self->changed,
         .evicted = self->shared.evicted,
         .ignored = self->ignored,
         .refused = self->refused,

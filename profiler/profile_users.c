@@ -90,7 +90,8 @@ static uint32_t guess (const profile_users_t *self, uint64_t hash)
     return PROFILE_SLOT_NONE;
 }
 
-void profile_users_prefetch (const profile_users_t *self, uint64_t hash, profile_fetch_t step)
+void profile_users_prefetch (const profile_users_t *self, uint64_t hash, profile_fetch_t step,
+                             const profile_shared_t *shared)
 {
     if (!self->index_capacity)
         return;
@@ -100,15 +101,18 @@ void profile_users_prefetch (const profile_users_t *self, uint64_t hash, profile
     }
     uint32_t slot = guess (self, hash);
     if (slot != PROFILE_SLOT_NONE)
-        profile_users_prefetch_slot (self, slot, step);
+        profile_users_prefetch_slot (self, slot, step, shared);
 }
 
-void profile_users_prefetch_slot (const profile_users_t *self, uint32_t slot, profile_fetch_t step)
+void profile_users_prefetch_slot (const profile_users_t *self, uint32_t slot, profile_fetch_t step,
+                                  const profile_shared_t *shared)
 {
     const profile_user_t *user = profile_users_slot (self, slot);
     if (step == PROFILE_FETCH_USER) {
         __builtin_prefetch (user, 1);
         __builtin_prefetch ((const char *)user + sizeof *user / 2, 1);
+    } else if (step == PROFILE_FETCH_ITEMS) {
+        profile_prefetch_items (&user->profile, shared);
     } else {
         profile_prefetch (&user->profile, step == PROFILE_FETCH_ALL);
     }

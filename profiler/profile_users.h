@@ -32,12 +32,13 @@ _Static_assert(sizeof (profile_user_t) == 128, "two cache lines a user");
 
 enum { PROFILE_ID_NEAR_BYTES = 40, PROFILE_USERS_CHUNK = 256 };
 /*  What the processor is asked for, each for what the one before brought: a hash's place in the index,
- * the user, what an event touches of its profile; or instead all of the profile. */
+ * the user, what an event touches of its profile; or instead all of the profile, and its items. */
 typedef enum {
     PROFILE_FETCH_INDEX,
     PROFILE_FETCH_USER,
     PROFILE_FETCH_EVENT,
     PROFILE_FETCH_ALL,
+    PROFILE_FETCH_ITEMS,
 } profile_fetch_t;
 
 typedef struct {
@@ -75,8 +76,10 @@ uint32_t profile_users_find (const profile_users_t *self, uint32_t scenario, uin
 uint32_t profile_users_find_key (const profile_users_t *self, uint32_t scenario, uint64_t hash,
                                  uint8_t collision);
 /*  They change nothing. */
-void profile_users_prefetch (const profile_users_t *self, uint64_t hash, profile_fetch_t step);
-void profile_users_prefetch_slot (const profile_users_t *self, uint32_t slot, profile_fetch_t step);
+void profile_users_prefetch (const profile_users_t *self, uint64_t hash, profile_fetch_t step,
+                             const profile_shared_t *shared);
+void profile_users_prefetch_slot (const profile_users_t *self, uint32_t slot, profile_fetch_t step,
+                                  const profile_shared_t *shared);
 /*  Least free collision number of a hash, or -1 where all 256 are taken. */
 int profile_users_free_collision (const profile_users_t *self, uint32_t scenario, uint64_t hash);
 /*  Adds a user that is not there, with an empty profile. */
