@@ -44,6 +44,19 @@ profile_table_t *profile_table_new (const profile_table_setup_t *setup)
     return self;
 }
 
+static void free_table (profile_table_t **self_p)
+{
+    profile_table_t *self = *self_p;
+    profile_slab_free (&self->shared.slab);
+    profile_scenarios_free (&self->scenarios);
+    profile_due_free (&self->due);
+    profile_due_free (&self->held);
+    free (self->changed);
+    buffer_free (&self->deleted);
+    free (self);
+    *self_p = NULL;
+}
+
 void profile_table_destroy (profile_table_t **self_p)
 {
     profile_table_t *self = *self_p;
@@ -56,14 +69,18 @@ void profile_table_destroy (profile_table_t **self_p)
     }
     profile_free (&self->viewed, &self->shared);
     profile_users_free (&self->users);
-    profile_slab_free (&self->shared.slab);
-    profile_scenarios_free (&self->scenarios);
-    profile_due_free (&self->due);
-    profile_due_free (&self->held);
-    free (self->changed);
-    buffer_free (&self->deleted);
-    free (self);
-    *self_p = NULL;
+    free_table (self_p);
+}
+
+void profile_table_abandon (profile_table_t **self_p)
+{
+    profile_table_t *self = *self_p;
+    if (self->shared.slab.outside || self->id_bytes) {
+        profile_table_destroy (self_p);
+        return;
+    }
+    profile_users_abandon (&self->users);
+    free_table (self_p);
 }
 
 /*  The user of a slot that is taken. */

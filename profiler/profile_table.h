@@ -39,6 +39,9 @@ typedef struct {
 
 profile_table_t *profile_table_new (const profile_table_setup_t *setup);
 void profile_table_destroy (profile_table_t **self_p);
+/*  The same of one whose strings are destroyed next: where it can it gives no reference back, and so
+ * looks at no user. */
+void profile_table_abandon (profile_table_t **self_p);
 
 /*  The functions of stage.h of these names. */
 int profile_table_load (profile_table_t *self, const uint8_t *key, size_t key_size,

@@ -231,6 +231,11 @@ void profile_users_free (profile_users_t *self)
         free_id (profile_users_slot (self, i));
     for (uint32_t i = 0; i < self->chunk_count; i++)
         profile_slab_give (self->slab, self->chunks[i], CHUNK_BYTES);
+    profile_users_abandon (self);
+}
+
+void profile_users_abandon (profile_users_t *self)
+{
     free (self->chunks);
     free (self->free_slots);
     free (self->index);

@@ -89,6 +89,8 @@ uint32_t profile_users_add (profile_users_t *self, uint32_t scenario, uint64_t h
 void profile_users_remove (profile_users_t *self, uint32_t slot);
 /*  Frees everything; profiles must be freed before. */
 void profile_users_free (profile_users_t *self);
+/*  Frees what is not of the slab, and no ids. */
+void profile_users_abandon (profile_users_t *self);
 
 /*  Bytes of memory. */
 uint64_t profile_users_bytes (const profile_users_t *self);
