@@ -16,6 +16,7 @@
 #include <stdint.h>
 #include "common/event.h"
 #include "common/stage.h"
+#include "profiler/profile_log.h"
 #include "profiler/profile_slab.h"
 #include "profiler/profile_strings.h"
 #include "profiler/profile_weights.h"
@@ -53,11 +54,15 @@ typedef struct {
     int64_t first_ms, newest_ms; /* newest_ms EVENT_TIME_NONE: no event yet */
     int64_t reference_ms;
     double period_ms;
-    /*  One block of the slab holds three arrays, since an event touches all of them: counts, behind
+    /*  One block of the slab. While there are few events (log_events) it is a list of them
+     * (profile_log). Afterwards it holds three arrays, since an event touches all of them: counts, behind
      * them interests, then free room, and recent items at its end. */
     uint64_t *counts; /* code << 47 | count, by code; the block */
     uint32_t block_bytes;
     uint32_t count_count, interest_count;
+    uint16_t log_words;
+    uint8_t log_events; /* 0: it is none */
+    bool borrows; /* its strings' references are another's: what profile_read counts into */
     uint16_t recent_count;    /* at most what the rules keep */
     uint16_t label_counts[2]; /* distinct labels by kind */
 } profile_t;
@@ -96,8 +101,10 @@ void profile_free (profile_t *self, profile_shared_t *shared);
  * move changes its place. */
 void profile_reserve (profile_t *self, profile_shared_t *shared, uint32_t counts,
                       uint32_t interests, uint32_t recent);
-/*  Asks the processor for what the next event will touch; changes nothing. */
-void profile_prefetch (const profile_t *self);
+/*  Asks the processor for what the next event will touch; or for all of it. Changes nothing. */
+void profile_prefetch (const profile_t *self, bool all);
+/*  Asks for its items' texts, once it is there itself: labels are few, and near anyhow. */
+void profile_prefetch_items (const profile_t *self, const profile_shared_t *shared);
 
 /*  Has its newest event been 3 periods, and the time for late events, behind `watermark_ms`? */
 bool profile_expired (const profile_t *self, double period_ms, int64_t watermark_ms);
@@ -106,6 +113,12 @@ bool profile_expired (const profile_t *self, double period_ms, int64_t watermark
  * begins a new profile. False: it is 3 periods before the first event, and ignored. */
 bool profile_apply (profile_t *self, profile_shared_t *shared, const profile_rules_t *rules,
                     const stage_event_t *event);
+
+/*  What the functions below, and the arrays, are read from: the profile itself; or where it is a list
+ * of events, `scratch` (init'ed, and freed by the caller), into which they are counted: but for the
+ * interests of actions that weigh nothing, which are nowhere seen. Valid until self changes. */
+const profile_t *profile_read (const profile_t *self, profile_shared_t *shared,
+                               const profile_rules_t *rules, profile_t *scratch);
 
 /*  Count of a code; 0 where it was never seen. */
 uint64_t profile_count (const profile_t *self, uint32_t code);
@@ -146,11 +159,15 @@ uint32_t profile_top (const profile_t *self, const profile_shared_t *shared,
 /*  For profile_record, which fills an empty profile again. Adds to a count (created where absent).
  */
 void profile_add_count (profile_t *self, profile_shared_t *shared, uint32_t code, uint64_t count);
-/*  Adds to a label's decayed count of one action. */
+/*  Adds to a label's decayed count of one action. Takes over one reference to the label. */
 void profile_add_interest (profile_t *self, profile_shared_t *shared, profile_kind_t kind,
-                           span_t label, uint16_t action, double sum);
-/*  An item at a time; at most `recent_items` stay. */
+                           uint32_t label, uint16_t action, double sum);
+/*  An item at a time; at most `recent_items` stay. Takes over one reference to the item. */
 void profile_add_recent (profile_t *self, profile_shared_t *shared, uint32_t recent_items,
-                         span_t item, int64_t time_ms);
+                         uint32_t item, int64_t time_ms);
+/*  One more event of a list that has a period and room for so many more; or of an empty profile. Takes
+ * over one reference to each string. */
+bool profile_log_has_room (const profile_t *self, const profile_row_t *row);
+void profile_log_add (profile_t *self, profile_shared_t *shared, const profile_row_t *row);
 
 #endif

@@ -36,24 +36,20 @@ static bool same_label (const profile_t *self, uint32_t at, uint64_t key)
 }
 
 void profile_add_interest (profile_t *self, profile_shared_t *shared, profile_kind_t kind,
-                           span_t label, uint16_t action, double sum)
+                           uint32_t label, uint16_t action, double sum)
 {
-    uint32_t hash = profile_strings_hash (label);
-    uint32_t number = profile_strings_seek (shared->strings, label, hash);
-    bool made = number == PROFILE_STRING_NONE;
-    if (made)
-        number = profile_strings_add (shared->strings, label, hash);
-    uint64_t key = key_of (kind, number, action);
+    uint64_t key = key_of (kind, label, action);
     uint32_t at = find_key (self, key);
-    if (at < self->interest_count && profile_interests (self)[at].key == key) {
+    bool known = same_label (self, at, key) || (at && same_label (self, at - 1, key));
+    if (known)
+        profile_give_string (self, shared, label); /* its own reference stays */
+    if (known && at < self->interest_count && profile_interests (self)[at].key == key) {
         profile_interests (self)[at].sum += sum;
         return;
     }
-    if (!same_label (self, at, key) && (!at || !same_label (self, at - 1, key))) {
+    if (!known) {
         CHECK (self->label_counts[kind] < LABELS_MAX);
         self->label_counts[kind]++;
-        if (!made)
-            profile_strings_hold (shared->strings, number);
     }
     profile_make_room (self, shared, 0, 1, 0);
     profile_interest_t *interests = profile_interests (self);
@@ -75,9 +71,9 @@ void profile_interest_move (profile_t *self, int64_t reference_ms, double period
 void profile_interest_release (profile_t *self, profile_shared_t *shared)
 {
     const profile_interest_t *interests = profile_interests (self);
-    for (uint32_t i = 0; i < self->interest_count; i++)
+    for (uint32_t i = 0; !self->borrows && i < self->interest_count; i++)
         if (!i || !same_label (self, i - 1, interests[i].key))
-            profile_strings_release (shared->strings, profile_interest_label (interests[i].key));
+            profile_give_string (self, shared, profile_interest_label (interests[i].key));
     self->interest_count = 0;
     self->label_counts[PROFILE_CATEGORY] = self->label_counts[PROFILE_TAG] = 0;
 }
@@ -190,7 +186,7 @@ static scored_t *find_weakest (const profile_t *self, const profile_shared_t *sh
 static void remove_label (profile_t *self, profile_shared_t *shared, scored_t *label)
 {
     uint64_t key = profile_interests (self)[label->from].key;
-    profile_strings_release (shared->strings, profile_interest_label (key));
+    profile_give_string (self, shared, profile_interest_label (key));
     self->label_counts[profile_interest_kind (key)]--;
     shared->evicted++;
     label->to = label->from;

@@ -10,6 +10,14 @@
 void profile_make_room (profile_t *self, profile_shared_t *shared, uint32_t counts,
                         uint32_t interests, uint32_t recent);
 
+/*  A profile gives one reference to a string back, where it is its own. */
+static inline void profile_give_string (const profile_t *self, profile_shared_t *shared,
+                                        uint32_t number)
+{
+    if (!self->borrows)
+        profile_strings_release (shared->strings, number);
+}
+
 /*  Brings every decayed count to `reference_ms` by the period it has, and goes on with `period_ms`.
  */
 void profile_interest_move (profile_t *self, int64_t reference_ms, double period_ms);

@@ -316,7 +316,7 @@ static void put_recent (buffer_t *to, const profile_json_t *what)
 
 void profile_json_write (buffer_t *to, const profile_json_t *what)
 {
-    CHECK (what->profile->newest_ms != EVENT_TIME_NONE);
+    CHECK (what->profile->newest_ms != EVENT_TIME_NONE && !what->profile->log_events);
     char *at = make_room (to, room_of (what->tenant) + room_of (what->user) +
                                   room_of (what->scenario));
     at = put_string (put_text (at, "{\"tenant_id\":"), what->tenant);

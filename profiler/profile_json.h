@@ -10,7 +10,7 @@
 
 typedef struct {
     span_t tenant, scenario, user;
-    const profile_t *profile; /* with at least one event */
+    const profile_t *profile; /* of profile_read; with at least one event */
     const profile_shared_t *shared;
     profile_weights_t *weights;
     uint32_t top_categories, top_tags; /* at most PROFILE_CATEGORIES_MAX, PROFILE_TAGS_MAX */

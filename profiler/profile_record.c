@@ -16,12 +16,17 @@
 enum {
     VERSION = 2,
     FIRST_VERSION = 0x9c, /* its first byte */
-    DIRTY = 1,            /* a flag */
+    DIRTY = 1,            /* flags */
+    LOG = 2,              /* a list of events follows, not counts of them */
+    HAS_CATEGORY = 1,     /* flags of an event, beside its number of labels */
+    HAS_ITEM = 2,
+    LABELS_SHIFT = 2,
     ACTIONS_MAX = ACTION_NUMBER_MAX + 1,
     NUMBER_BYTES_MAX = 10,
     FIXED_BYTES_MAX = 16 * NUMBER_BYTES_MAX + sizeof (double),
     TEXT_BYTES_MAX = NUMBER_BYTES_MAX + PROFILE_STRINGS_NEAR_BYTES + EVENT_ID_BYTES_MAX,
     COUNT_BYTES_MAX = 2 * NUMBER_BYTES_MAX + TEXT_BYTES_MAX,
+    ROW_BYTES_MAX = 3 * NUMBER_BYTES_MAX + 2 * TEXT_BYTES_MAX, /* without its labels */
     INTEREST_BYTES_MAX = 2 * NUMBER_BYTES_MAX + TEXT_BYTES_MAX + sizeof (double),
     RECENT_BYTES_MAX = NUMBER_BYTES_MAX + TEXT_BYTES_MAX,
 };
@@ -74,18 +79,21 @@ static uint32_t action_count (const profile_t *profile)
 }
 
 /*  Known actions are their number + 1, others 0 and their name. */
+static uint8_t *put_action (uint8_t *at, uint16_t action, const action_names_t *names)
+{
+    if (action < ACTION_CUSTOM)
+        return put_number (at, (uint64_t)action + 1);
+    return put_text (put_number (at, 0), action_names_get (names, action));
+}
+
 static uint8_t *put_counts (uint8_t *at, const profile_t *profile, const action_names_t *names)
 {
     for (uint32_t i = 0; i < profile->count_count; i++) {
         uint32_t code = profile_count_code (profile->counts[i]);
-        if (code >= PROFILE_HOUR_CODE) {
+        if (code >= PROFILE_HOUR_CODE)
             at = put_number (at, code - PROFILE_HOUR_CODE);
-        } else if (code < ACTION_CUSTOM) {
-            at = put_number (at, code + 1);
-        } else {
-            at = put_number (at, 0);
-            at = put_text (at, action_names_get (names, (uint16_t)code));
-        }
+        else
+            at = put_action (at, (uint16_t)code, names);
         at = put_number (at, profile_count_value (profile->counts[i]));
     }
     return at;
@@ -120,24 +128,12 @@ static uint8_t *put_labels (uint8_t *at, const profile_t *profile, const profile
     return at;
 }
 
-void profile_record_write (buffer_t *to, span_t user, bool dirty, const profile_t *profile,
-                           const profile_shared_t *shared, const action_names_t *names)
+static uint8_t *put_arrays (uint8_t *at, const profile_t *profile, const profile_shared_t *shared,
+                            const action_names_t *names)
 {
-    CHECK (profile->newest_ms != EVENT_TIME_NONE);
     const profile_recent_t *recent = profile_recent (profile);
     uint32_t actions = action_count (profile);
-    buffer_reserve (to, FIXED_BYTES_MAX + TEXT_BYTES_MAX +
-                            (size_t)profile->count_count * COUNT_BYTES_MAX +
-                            (size_t)profile->interest_count * INTEREST_BYTES_MAX +
-                            (size_t)profile->recent_count * RECENT_BYTES_MAX);
-    uint8_t *at = to->bytes + to->size;
-    *at++ = VERSION;
-    *at++ = dirty ? DIRTY : 0;
-    at = put_text (at, user);
-    at = put_number (at, (uint64_t)profile->newest_ms);
-    at = put_number (at, (uint64_t)(profile->newest_ms - profile->first_ms));
     at = put_number (at, (uint64_t)(profile->newest_ms - profile->reference_ms));
-    at = put_double (at, profile->period_ms);
     at = put_number (at, actions);
     at = put_number (at, profile->count_count - actions);
     at = put_number (at, profile->label_counts[PROFILE_CATEGORY]);
@@ -150,6 +146,52 @@ void profile_record_write (buffer_t *to, span_t user, bool dirty, const profile_
         at = put_string (at, shared, recent[i].item);
         at = put_number (at, (uint64_t)(profile->newest_ms - recent[i].time_ms));
     }
+    return at;
+}
+
+static uint8_t *put_log (uint8_t *at, const profile_t *profile, const profile_shared_t *shared,
+                         const action_names_t *names)
+{
+    const uint32_t *log = (const uint32_t *)profile->counts;
+    at = put_number (at, profile->log_events);
+    for (uint32_t i = 0; i < profile->log_events; i++) {
+        profile_row_t row;
+        log = profile_log_read (log, &row);
+        bool has_item = row.item != PROFILE_STRING_NONE;
+        at = put_number (at, (uint64_t)(profile->newest_ms - row.time_ms));
+        at = put_action (at, row.action, names);
+        at = put_number (at, (uint64_t)row.label_count << LABELS_SHIFT |
+                                 (has_item ? HAS_ITEM : 0) |
+                                 (row.has_category ? HAS_CATEGORY : 0));
+        if (has_item)
+            at = put_string (at, shared, row.item);
+        for (uint32_t j = 0; j < row.label_count; j++)
+            at = put_string (at, shared, row.labels[j]);
+    }
+    return at;
+}
+
+void profile_record_write (buffer_t *to, span_t user, bool dirty, const profile_t *profile,
+                           const profile_shared_t *shared, const action_names_t *names)
+{
+    CHECK (profile->newest_ms != EVENT_TIME_NONE);
+    buffer_reserve (to, FIXED_BYTES_MAX + TEXT_BYTES_MAX +
+                            (size_t)profile->log_events * ROW_BYTES_MAX +
+                            (size_t)profile->log_words * TEXT_BYTES_MAX +
+                            (size_t)profile->count_count * COUNT_BYTES_MAX +
+                            (size_t)profile->interest_count * INTEREST_BYTES_MAX +
+                            (size_t)profile->recent_count * RECENT_BYTES_MAX);
+    uint8_t *at = to->bytes + to->size;
+    *at++ = VERSION;
+    *at++ = (uint8_t)((dirty ? DIRTY : 0) | (profile->log_events ? LOG : 0));
+    at = put_text (at, user);
+    at = put_number (at, (uint64_t)profile->newest_ms);
+    at = put_number (at, (uint64_t)(profile->newest_ms - profile->first_ms));
+    at = put_double (at, profile->period_ms);
+    if (profile->log_events)
+        at = put_log (at, profile, shared, names);
+    else
+        at = put_arrays (at, profile, shared, names);
     to->size = (size_t)(at - to->bytes);
 }
 
@@ -264,7 +306,9 @@ static void take_labels (reader_t *self, profile_t *profile, profile_shared_t *s
             size_t place = (size_t)take_number (self, sizes->actions - 1);
             double sum = take_double (self);
             if (!self->failed)
-                profile_add_interest (profile, shared, kind, name, actions[place], sum);
+                profile_add_interest (profile, shared, kind,
+                                      profile_strings_take (shared->strings, name), actions[place],
+                                      sum);
         }
         left -= count;
     }
@@ -292,6 +336,7 @@ static void take_counts (reader_t *self, profile_t *profile, profile_shared_t *s
 static void take_arrays (reader_t *self, profile_t *profile, profile_shared_t *shared,
                          action_names_t *names)
 {
+    profile->reference_ms = take_time (self, profile->newest_ms);
     sizes_t sizes = take_sizes (self);
     if (self->failed)
         return;
@@ -304,8 +349,51 @@ static void take_arrays (reader_t *self, profile_t *profile, profile_shared_t *s
         span_t item = take_text (self, EVENT_ID_BYTES_MAX);
         int64_t time_ms = take_time (self, profile->newest_ms);
         if (!self->failed)
-            profile_add_recent (profile, shared, PROFILE_RECENT_MAX, item, time_ms);
+            profile_add_recent (profile, shared, PROFILE_RECENT_MAX,
+                                profile_strings_take (shared->strings, item), time_ms);
     }
+}
+
+/*  Its strings are interned once all of the row is there. */
+static void take_row (reader_t *self, profile_t *profile, profile_shared_t *shared,
+                      action_names_t *names)
+{
+    uint32_t labels[PROFILE_ROW_LABELS_MAX];
+    span_t texts[PROFILE_ROW_LABELS_MAX], item = {0};
+    int64_t time_ms = take_time (self, profile->newest_ms);
+    profile_row_t row = {.time_ms = time_ms, .labels = labels, .item = PROFILE_STRING_NONE};
+    row.action = take_action (self, names);
+    uint32_t shape = (uint32_t)take_number (
+        self, PROFILE_ROW_LABELS_MAX << LABELS_SHIFT | HAS_CATEGORY | HAS_ITEM);
+    row.label_count = shape >> LABELS_SHIFT;
+    row.has_category = shape & HAS_CATEGORY;
+    if (shape & HAS_ITEM)
+        item = take_text (self, EVENT_ID_BYTES_MAX);
+    for (uint32_t i = 0; i < row.label_count; i++)
+        texts[i] = take_text (self, EVENT_LABEL_BYTES_MAX);
+    if (shape & HAS_ITEM)
+        row.item = 0; /* any: for its size */
+    if (time_ms < profile->first_ms || (row.has_category && !row.label_count) ||
+        !profile_log_has_room (profile, &row))
+        fail (self);
+    if (self->failed)
+        return;
+    if (shape & HAS_ITEM)
+        row.item = profile_strings_take (shared->strings, item);
+    for (uint32_t i = 0; i < row.label_count; i++)
+        labels[i] = profile_strings_take (shared->strings, texts[i]);
+    profile_log_add (profile, shared, &row);
+}
+
+static void take_log (reader_t *self, profile_t *profile, profile_shared_t *shared,
+                      action_names_t *names)
+{
+    uint32_t count = (uint32_t)take_number (self, UINT16_MAX);
+    profile->reference_ms = profile->first_ms;
+    if (!count)
+        fail (self);
+    for (uint32_t i = 0; i < count && !self->failed; i++)
+        take_row (self, profile, shared, names);
 }
 
 int profile_record_read (const void *value, size_t value_size, span_t *user, bool *dirty,
@@ -316,14 +404,17 @@ int profile_record_read (const void *value, size_t value_size, span_t *user, boo
         return profile_record_read_first (value, value_size, user, dirty, profile, shared, names);
     if (take_number (&reader, UINT8_MAX) != VERSION)
         return -1;
-    *dirty = take_number (&reader, DIRTY) == DIRTY;
+    uint64_t flags = take_number (&reader, DIRTY | LOG);
+    *dirty = flags & DIRTY;
     *user = take_text (&reader, EVENT_ID_BYTES_MAX);
     profile->newest_ms = (int64_t)take_number (&reader, INT64_MAX);
     profile->first_ms = take_time (&reader, profile->newest_ms);
-    profile->reference_ms = take_time (&reader, profile->newest_ms);
     profile->period_ms = take_double (&reader);
     if (reader.failed || profile->period_ms <= 0)
         return -1;
-    take_arrays (&reader, profile, shared, names);
+    if (flags & LOG)
+        take_log (&reader, profile, shared, names);
+    else
+        take_arrays (&reader, profile, shared, names);
     return !reader.failed && reader.at == reader.end ? 0 : -1;
 }

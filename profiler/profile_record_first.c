@@ -70,7 +70,9 @@ static void read_labels (cursor_t *cursor, profile_t *profile, profile_shared_t 
             if (!isfinite (sum) || sum < 0)
                 cursor->failed = true;
             if (!cursor->failed)
-                profile_add_interest (profile, shared, kind, name, actions[place], sum);
+                profile_add_interest (profile, shared, kind,
+                                      profile_strings_take (shared->strings, name), actions[place],
+                                      sum);
         }
     }
 }
@@ -129,7 +131,8 @@ int profile_record_read_first (const void *value, size_t value_size, span_t *use
         span_t item = cursor_span (&cursor, EVENT_ID_BYTES_MAX);
         int64_t time_ms = read_time (&cursor);
         if (!cursor.failed)
-            profile_add_recent (profile, shared, PROFILE_RECENT_MAX, item, time_ms);
+            profile_add_recent (profile, shared, PROFILE_RECENT_MAX,
+                                profile_strings_take (shared->strings, item), time_ms);
     }
     return cursor_finished (&cursor) ? 0 : -1;
 }

@@ -80,8 +80,10 @@ static void use_up (profile_slab_t *self)
 void *profile_slab_take (profile_slab_t *self, uint32_t *bytes)
 {
     CHECK (*bytes > 0);
-    if (SANITIZED || *bytes > BLOCK_BYTES_MAX)
+    if (SANITIZED || *bytes > BLOCK_BYTES_MAX) {
+        self->outside++;
         return memory_new (*bytes);
+    }
     uint32_t class = class_of (bytes);
     void *block = self->free[class];
     if (block) {
@@ -101,10 +103,12 @@ void profile_slab_give (profile_slab_t *self, void *block, uint32_t bytes)
 {
     if (!block)
         return;
-    if (SANITIZED || bytes > BLOCK_BYTES_MAX)
+    if (SANITIZED || bytes > BLOCK_BYTES_MAX) {
+        self->outside--;
         free (block);
-    else
+    } else {
         push (self, class_of (&bytes), block);
+    }
 }
 
 void profile_slab_free (profile_slab_t *self)

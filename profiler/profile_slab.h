@@ -25,7 +25,8 @@ typedef struct {
     uint8_t *at, *end;                /* of the newest region: not yet given out */
     profile_region_t *regions;
     uint32_t region_count, region_capacity;
-    uint64_t bytes; /* of all regions */
+    uint64_t bytes;   /* of all regions */
+    uint64_t outside; /* blocks that came from malloc and were not given back */
 } profile_slab_t;
 
 /*  A block of at least *bytes (> 0), not zeroed, aligned to a cache line; *bytes becomes its size,

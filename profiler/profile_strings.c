@@ -191,6 +191,11 @@ void profile_strings_prefetch (const profile_strings_t *self, uint32_t hash, int
         __builtin_prefetch (entry_of (self, *slot - 1), 1);
 }
 
+void profile_strings_prefetch_number (const profile_strings_t *self, uint32_t number)
+{
+    __builtin_prefetch (entry_of (self, number), 1);
+}
+
 uint32_t profile_strings_seek (const profile_strings_t *self, span_t text, uint32_t hash)
 {
     return self->slots[probe (self, text, hash)] - 1;

@@ -22,6 +22,7 @@ void profile_strings_destroy (profile_strings_t **self_p);
  * processor for what a look-up will touch, each for what the one before brought. */
 uint32_t profile_strings_hash (span_t text);
 void profile_strings_prefetch (const profile_strings_t *self, uint32_t hash, int step);
+void profile_strings_prefetch_number (const profile_strings_t *self, uint32_t number);
 /*  profile_strings_find by the text's hash. */
 uint32_t profile_strings_seek (const profile_strings_t *self, span_t text, uint32_t hash);
 /*  Adds a string that is not there; its number, with one reference. */

@@ -9,26 +9,22 @@
 #include "common/check.h"
 #include "common/memory.h"
 #include "profiler/profile_due.h"
+#include "profiler/profile_order.h"
 #include "profiler/profile_record.h"
 #include "profiler/profile_scenarios.h"
 #include "profiler/profile_users.h"
 
-enum { COLLECT_AHEAD = 16 };
-
-/*  A user that changed, with what its key is made of. */
-typedef struct {
-    uint64_t scenario_hash, hash;
-    uint32_t slot;
-    uint8_t collision;
-} changed_t;
+/*  Users between what is asked for and what is written, in three steps. */
+enum { COLLECT_AHEAD = 6 };
 
 struct profile_table {
     profile_table_setup_t setup;
     profile_shared_t shared;
     profile_users_t users;
+    profile_t viewed; /* a list of events, counted for a view */
     profile_scenarios_t scenarios;
     profile_due_t due, held;
-    changed_t *changed; /* to collect, each once */
+    profile_place_t *changed; /* to collect, each once; room for twice as many, to sort them */
     size_t changed_count, changed_capacity;
     buffer_t deleted; /* keys of PROFILE_KEY_BYTES */
     int64_t watermark_ms, now_ms;
@@ -43,8 +39,22 @@ profile_table_t *profile_table_new (const profile_table_setup_t *setup)
     self->setup = *setup;
     self->shared.strings = setup->strings;
     self->users.slab = &self->shared.slab;
+    profile_init (&self->viewed);
     self->watermark_ms = EVENT_TIME_NONE;
     return self;
+}
+
+static void free_table (profile_table_t **self_p)
+{
+    profile_table_t *self = *self_p;
+    profile_slab_free (&self->shared.slab);
+    profile_scenarios_free (&self->scenarios);
+    profile_due_free (&self->due);
+    profile_due_free (&self->held);
+    free (self->changed);
+    buffer_free (&self->deleted);
+    free (self);
+    *self_p = NULL;
 }
 
 void profile_table_destroy (profile_table_t **self_p)
@@ -57,15 +67,20 @@ void profile_table_destroy (profile_table_t **self_p)
         if (user)
             profile_free (&user->profile, &self->shared);
     }
+    profile_free (&self->viewed, &self->shared);
     profile_users_free (&self->users);
-    profile_slab_free (&self->shared.slab);
-    profile_scenarios_free (&self->scenarios);
-    profile_due_free (&self->due);
-    profile_due_free (&self->held);
-    free (self->changed);
-    buffer_free (&self->deleted);
-    free (self);
-    *self_p = NULL;
+    free_table (self_p);
+}
+
+void profile_table_abandon (profile_table_t **self_p)
+{
+    profile_table_t *self = *self_p;
+    if (self->shared.slab.outside || self->id_bytes) {
+        profile_table_destroy (self_p);
+        return;
+    }
+    profile_users_abandon (&self->users);
+    free_table (self_p);
 }
 
 /*  The user of a slot that is taken. */
@@ -186,10 +201,11 @@ static void mark_changed (profile_table_t *self, uint32_t slot)
     if (self->changed_count == self->changed_capacity) {
         self->changed_capacity = self->changed_capacity ? self->changed_capacity * 2 : 256;
         self->changed =
-            memory_resize (self->changed, self->changed_capacity * sizeof *self->changed);
+            memory_resize (self->changed, 2 * self->changed_capacity * sizeof *self->changed);
     }
+    uint64_t scenario_hash = self->scenarios.list[user->scenario]->hash;
     self->changed[self->changed_count++] =
-        (changed_t){self->scenarios.list[user->scenario]->hash, user->hash, slot, user->collision};
+        (profile_place_t){profile_order_place (scenario_hash, user->hash), slot};
     user->changed = true;
 }
 
@@ -342,9 +358,9 @@ void profile_table_loaded (profile_table_t *self, const stage_time_t *time)
 void profile_table_prefetch (const profile_table_t *self, const stage_event_t *events,
                              uint32_t count)
 {
-    for (int step = 0; step < PROFILE_PREFETCH_STEPS; step++) {
+    for (int step = PROFILE_FETCH_INDEX; step <= PROFILE_FETCH_EVENT; step++) {
         for (uint32_t i = 0; i < count; i++)
-            profile_users_prefetch (&self->users, events[i].key_hash, step);
+            profile_users_prefetch (&self->users, events[i].key_hash, (profile_fetch_t)step, &self->shared);
         /* Labels are few, and near anyhow. */
         for (uint32_t i = 0; i < count && step < 2; i++)
             profile_strings_prefetch (self->shared.strings, profile_strings_hash (events[i].item),
@@ -442,29 +458,24 @@ void profile_table_refresh (profile_table_t *self, const stage_time_t *time, sta
     free (list);
 }
 
-static int compare_changed (const void *a_, const void *b_)
+static void prefetch_changed (const profile_table_t *self, size_t at, profile_fetch_t step)
 {
-    const changed_t *a = a_, *b = b_;
-    if (a->scenario_hash != b->scenario_hash)
-        return a->scenario_hash < b->scenario_hash ? -1 : 1;
-    if (a->hash != b->hash)
-        return a->hash < b->hash ? -1 : 1;
-    return (a->collision > b->collision) - (a->collision < b->collision);
+    if (at < self->changed_count)
+        profile_users_prefetch_slot (&self->users, self->changed[at].slot, step,
+                                     &self->shared);
 }
 
-/*  In the order of keys: neighbours in the store are written one after the other. */
 void profile_table_collect (profile_table_t *self, change_set_t *changes)
 {
     /* Deletions first: a dropped user may have come back. */
     for (size_t at = 0; at < self->deleted.size; at += PROFILE_KEY_BYTES)
         change_set_delete (changes, self->deleted.bytes + at, PROFILE_KEY_BYTES);
     buffer_clear (&self->deleted);
-    qsort (self->changed, self->changed_count, sizeof *self->changed, compare_changed);
+    profile_order_sort (self->changed, self->changed + self->changed_capacity, self->changed_count);
     for (size_t i = 0; i < self->changed_count; i++) {
-        if (i + COLLECT_AHEAD < self->changed_count)
-            profile_users_prefetch_slot (&self->users, self->changed[i + COLLECT_AHEAD].slot, 1);
-        if (i + COLLECT_AHEAD / 2 < self->changed_count)
-            profile_users_prefetch_slot (&self->users, self->changed[i + COLLECT_AHEAD / 2].slot, 2);
+        prefetch_changed (self, i + 3 * COLLECT_AHEAD, PROFILE_FETCH_USER);
+        prefetch_changed (self, i + 2 * COLLECT_AHEAD, PROFILE_FETCH_ALL);
+        prefetch_changed (self, i + COLLECT_AHEAD, PROFILE_FETCH_ITEMS);
         profile_user_t *user = user_of (self, self->changed[i].slot);
         uint8_t key[PROFILE_KEY_BYTES];
         make_key (self, user, 'c', key);
@@ -479,10 +490,13 @@ void profile_table_collect (profile_table_t *self, change_set_t *changes)
 
 void profile_table_foresee (const profile_table_t *self, const owed_waiting_t *list, uint32_t count)
 {
-    for (int step = 0; step < PROFILE_PREFETCH_STEPS; step++)
+    static const profile_fetch_t steps[] = {PROFILE_FETCH_INDEX, PROFILE_FETCH_USER,
+                                            PROFILE_FETCH_ALL, PROFILE_FETCH_ITEMS};
+    for (size_t step = 0; step < sizeof steps / sizeof *steps; step++)
         for (uint32_t i = 0; i < count; i++)
             if (list[i].key_size == PROFILE_KEY_BYTES)
-                profile_users_prefetch (&self->users, get_hash ((const uint8_t *)list[i].key + 9), step);
+                profile_users_prefetch (&self->users, get_hash ((const uint8_t *)list[i].key + 9),
+                                        steps[step], &self->shared);
 }
 
 bool profile_table_view (profile_table_t *self, const uint8_t *key, size_t key_size,
@@ -502,7 +516,9 @@ bool profile_table_view (profile_table_t *self, const uint8_t *key, size_t key_s
     const profile_user_t *user = user_of (self, slot);
     *view = (profile_view_t){.live = live,
                              .user = profile_user_id (user),
-                             .profile = &user->profile,
+                             .profile = profile_read (&user->profile, &self->shared,
+                                                      &self->scenarios.list[number]->rules,
+                                                      &self->viewed),
                              .shared = &self->shared,
                              .weights = &self->scenarios.list[number]->weights};
     return true;
@@ -514,7 +530,7 @@ profile_measure_t profile_table_measure (const profile_table_t *self)
         .users = self->users.count,
         .bytes = self->shared.bytes + self->id_bytes + profile_users_bytes (&self->users) +
                  (self->due.capacity + self->held.capacity) * sizeof (profile_due_entry_t) +
-                 self->changed_capacity * sizeof *self->changed,
+                 2 * self->changed_capacity * sizeof *self->changed,
         .evicted = self->shared.evicted,
         .ignored = self->ignored,
         .refused = self->refused,

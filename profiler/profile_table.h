@@ -39,6 +39,9 @@ typedef struct {
 
 profile_table_t *profile_table_new (const profile_table_setup_t *setup);
 void profile_table_destroy (profile_table_t **self_p);
+/*  The same of one whose strings are destroyed next: where it can it gives no reference back, and so
+ * looks at no user. */
+void profile_table_abandon (profile_table_t **self_p);
 
 /*  The functions of stage.h of these names. */
 int profile_table_load (profile_table_t *self, const uint8_t *key, size_t key_size,
@@ -57,7 +60,7 @@ void profile_table_collect (profile_table_t *self, change_set_t *changes);
 
 /*  The profiles that will be viewed next: the function of stage.h of this name. */
 void profile_table_foresee (const profile_table_t *self, const owed_waiting_t *list, uint32_t count);
-/*  What rendering an owed profile needs; borrowed until the next call that changes the table. */
+/*  What rendering an owed profile needs; borrowed until the next view, or call that changes the table. */
 typedef struct {
     const live_scenario_t *live; /* with a config */
     span_t user;

@@ -90,27 +90,31 @@ static uint32_t guess (const profile_users_t *self, uint64_t hash)
     return PROFILE_SLOT_NONE;
 }
 
-void profile_users_prefetch (const profile_users_t *self, uint64_t hash, int step)
+void profile_users_prefetch (const profile_users_t *self, uint64_t hash, profile_fetch_t step,
+                             const profile_shared_t *shared)
 {
     if (!self->index_capacity)
         return;
-    if (step == 0) {
+    if (step == PROFILE_FETCH_INDEX) {
         __builtin_prefetch (&self->index[home_of (self, hash)]);
         return;
     }
     uint32_t slot = guess (self, hash);
     if (slot != PROFILE_SLOT_NONE)
-        profile_users_prefetch_slot (self, slot, step);
+        profile_users_prefetch_slot (self, slot, step, shared);
 }
 
-void profile_users_prefetch_slot (const profile_users_t *self, uint32_t slot, int step)
+void profile_users_prefetch_slot (const profile_users_t *self, uint32_t slot, profile_fetch_t step,
+                                  const profile_shared_t *shared)
 {
     const profile_user_t *user = profile_users_slot (self, slot);
-    if (step == 1) {
+    if (step == PROFILE_FETCH_USER) {
         __builtin_prefetch (user, 1);
         __builtin_prefetch ((const char *)user + sizeof *user / 2, 1);
+    } else if (step == PROFILE_FETCH_ITEMS) {
+        profile_prefetch_items (&user->profile, shared);
     } else {
-        profile_prefetch (&user->profile);
+        profile_prefetch (&user->profile, step == PROFILE_FETCH_ALL);
     }
 }
 
@@ -227,6 +231,11 @@ void profile_users_free (profile_users_t *self)
         free_id (profile_users_slot (self, i));
     for (uint32_t i = 0; i < self->chunk_count; i++)
         profile_slab_give (self->slab, self->chunks[i], CHUNK_BYTES);
+    profile_users_abandon (self);
+}
+
+void profile_users_abandon (profile_users_t *self)
+{
     free (self->chunks);
     free (self->free_slots);
     free (self->index);

@@ -30,7 +30,16 @@ typedef struct {
 } profile_user_t;
 _Static_assert(sizeof (profile_user_t) == 128, "two cache lines a user");
 
-enum { PROFILE_ID_NEAR_BYTES = 40, PROFILE_USERS_CHUNK = 256, PROFILE_PREFETCH_STEPS = 3 };
+enum { PROFILE_ID_NEAR_BYTES = 40, PROFILE_USERS_CHUNK = 256 };
+/*  What the processor is asked for, each for what the one before brought: a hash's place in the index,
+ * the user, what an event touches of its profile; or instead all of the profile, and its items. */
+typedef enum {
+    PROFILE_FETCH_INDEX,
+    PROFILE_FETCH_USER,
+    PROFILE_FETCH_EVENT,
+    PROFILE_FETCH_ALL,
+    PROFILE_FETCH_ITEMS,
+} profile_fetch_t;
 
 typedef struct {
     uint32_t tag;  /* upper half of the mixed hash */
@@ -66,11 +75,11 @@ uint32_t profile_users_find (const profile_users_t *self, uint32_t scenario, uin
 /*  The same by collision number, as keys have it. */
 uint32_t profile_users_find_key (const profile_users_t *self, uint32_t scenario, uint64_t hash,
                                  uint8_t collision);
-/*  The three steps that ask the processor for a user of that hash, each for what the step before
- * brought: its place in the index, the user, its profile. They change nothing. */
-void profile_users_prefetch (const profile_users_t *self, uint64_t hash, int step);
-/*  The last two of them by slot. */
-void profile_users_prefetch_slot (const profile_users_t *self, uint32_t slot, int step);
+/*  They change nothing. */
+void profile_users_prefetch (const profile_users_t *self, uint64_t hash, profile_fetch_t step,
+                             const profile_shared_t *shared);
+void profile_users_prefetch_slot (const profile_users_t *self, uint32_t slot, profile_fetch_t step,
+                                  const profile_shared_t *shared);
 /*  Least free collision number of a hash, or -1 where all 256 are taken. */
 int profile_users_free_collision (const profile_users_t *self, uint32_t scenario, uint64_t hash);
 /*  Adds a user that is not there, with an empty profile. */
@@ -80,6 +89,8 @@ uint32_t profile_users_add (profile_users_t *self, uint32_t scenario, uint64_t h
 void profile_users_remove (profile_users_t *self, uint32_t slot);
 /*  Frees everything; profiles must be freed before. */
 void profile_users_free (profile_users_t *self);
+/*  Frees what is not of the slab, and no ids. */
+void profile_users_abandon (profile_users_t *self);
 
 /*  Bytes of memory. */
 uint64_t profile_users_bytes (const profile_users_t *self);

@@ -10,14 +10,22 @@
 
 #include <stdlib.h>
 
-typedef struct {
+/*  To give back the strings of all of a shard's users takes milliseconds, and a process that ends closes
+ * all of its shards: one that was closed waits so long for the others to go as well. */
+enum { CLOSED_KEPT_MS = 10000 };
+
+typedef struct shard {
     profile_table_t *table;
+    int64_t closed_ms;
+    struct shard *next; /* that was closed before */
 } shard_t;
 
-/*  The strings of all shards, and how many shards there are: they are opened and closed by one
- * thread (stage.h). */
+/*  The strings of all shards, how many shards there are, and those that were closed and still have
+ * their memory: they are opened and closed by one thread (stage.h). */
 static profile_strings_t *strings;
 static uint32_t strings_users;
+static shard_t *closed;
+static int64_t last_ms; /* as stage_advance was last told */
 
 static void owe (void *arg, const void *key, size_t key_size, uint64_t route)
 {
@@ -45,16 +53,40 @@ static void *stage_open (const stage_context_t *context)
     return shard;
 }
 
+/*  The last shard is gone: with it the strings, and all that refers to them. */
+static void end_all (void)
+{
+    for (shard_t *shard; (shard = closed) != NULL;) {
+        closed = shard->next;
+        profile_table_abandon (&shard->table);
+        free (shard);
+    }
+    profile_strings_destroy (&strings);
+}
+
 static void stage_close (void **shard_p)
 {
     shard_t *shard = *shard_p;
     if (!shard)
         return;
+    shard->closed_ms = last_ms;
+    shard->next = closed;
+    closed = shard;
+    *shard_p = NULL;
+    if (!--strings_users)
+        end_all ();
+}
+
+/*  One that was closed, and did not go with the others. */
+static void free_closed (int64_t now_ms)
+{
+    last_ms = now_ms;
+    shard_t *shard = closed;
+    if (!shard || now_ms - shard->closed_ms < CLOSED_KEPT_MS)
+        return;
+    closed = shard->next;
     profile_table_destroy (&shard->table);
     free (shard);
-    if (!--strings_users)
-        profile_strings_destroy (&strings);
-    *shard_p = NULL;
 }
 
 static int stage_load (void *shard, const uint8_t *key, size_t key_size, const uint8_t *value,
@@ -81,6 +113,7 @@ static apply_t stage_apply (void *shard, const stage_event_t *event)
 static void stage_advance (void *shard, const stage_time_t *time)
 {
     profile_table_advance (((shard_t *)shard)->table, time);
+    free_closed (time->now_ms);
 }
 
 static void stage_finish (void *shard, const stage_time_t *time)

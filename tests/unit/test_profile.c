@@ -37,7 +37,7 @@ typedef struct {
     profile_weights_t weights;
     profile_shared_t shared;
     profile_rules_t rules;
-    profile_t profile;
+    profile_t profile, scratch;
 } fixture_t;
 
 static void begin (fixture_t *f)
@@ -53,6 +53,7 @@ static void begin (fixture_t *f)
     f->shared.strings = profile_strings_new ();
     f->rules = (profile_rules_t){PERIOD, RECENT, &f->weights};
     profile_init (&f->profile);
+    profile_init (&f->scratch);
     for (int i = 0; i < LABELS; i++)
         snprintf (label_names[i], sizeof label_names[i], "label %d", i);
     for (int i = 0; i < ITEMS; i++)
@@ -62,12 +63,19 @@ static void begin (fixture_t *f)
 static void end (fixture_t *f)
 {
     profile_free (&f->profile, &f->shared);
+    profile_free (&f->scratch, &f->shared);
     assert_int_equal (profile_strings_count (f->shared.strings), 0); /* every reference came back */
     assert_int_equal (f->shared.bytes, 0);
     profile_strings_destroy (&f->shared.strings);
     profile_slab_free (&f->shared.slab);
     profile_weights_free (&f->weights);
     action_names_destroy (&f->names);
+}
+
+/*  What readers see of it. */
+static const profile_t *seen (fixture_t *f)
+{
+    return profile_read (&f->profile, &f->shared, &f->rules, &f->scratch);
 }
 
 static bool apply_at (fixture_t *f, const raw_t *raw, int64_t complete_ms)
@@ -175,7 +183,7 @@ static void check_interests (fixture_t *f, const naive_t *n)
         profile_score_t top[PROFILE_TAGS_MAX];
         bool shown[LABELS] = {false};
         uint32_t count =
-            profile_top (&f->profile, &f->shared, &f->weights, (profile_kind_t)kind, LABELS, top);
+            profile_top (seen (f), &f->shared, &f->weights, (profile_kind_t)kind, LABELS, top);
         for (uint32_t i = 0; i < count; i++) {
             int label = label_of (top[i].name);
             shown[label] = true;
@@ -192,7 +200,7 @@ static void check_interests (fixture_t *f, const naive_t *n)
 static void check_recent (fixture_t *f, const naive_t *n, uint32_t keep)
 {
     bool taken[ITEMS] = {false};
-    uint32_t at = f->profile.recent_count;
+    uint32_t at = seen (f)->recent_count;
     for (uint32_t rank = 0; rank < keep; rank++) { /* from the newest back */
         int best = -1;
         for (int i = 0; i < ITEMS; i++) {
@@ -206,7 +214,7 @@ static void check_recent (fixture_t *f, const naive_t *n, uint32_t keep)
             break;
         taken[best] = true;
         assert_true (at > 0);
-        const profile_recent_t *recent = &profile_recent (&f->profile)[--at];
+        const profile_recent_t *recent = &profile_recent (seen (f))[--at];
         assert_true (span_equal (profile_strings_get (f->shared.strings, recent->item),
                                  span_of (item_names[best])));
         assert_int_equal (recent->time_ms, n->item_ms[best]);
@@ -219,9 +227,9 @@ static void check (fixture_t *f, const naive_t *n)
     assert_int_equal (f->profile.first_ms, n->first_ms);
     assert_int_equal (f->profile.newest_ms, n->newest_ms);
     for (int i = 0; i < ACTIONS; i++)
-        assert_int_equal (profile_count (&f->profile, f->numbers[i]), n->counts[i]);
+        assert_int_equal (profile_count (seen (f), f->numbers[i]), n->counts[i]);
     for (uint32_t i = 0; i < 24; i++)
-        assert_int_equal (profile_count (&f->profile, PROFILE_HOUR_CODE + i), n->hours[i]);
+        assert_int_equal (profile_count (seen (f), PROFILE_HOUR_CODE + i), n->hours[i]);
     check_interests (f, n);
     check_recent (f, n, RECENT);
 }
@@ -292,14 +300,14 @@ static void test_new_period_from_its_arrival (void **state)
     apply_simple (&f, BASE, 0, 1, 3);
     apply_simple (&f, BASE + 1800000, 0, 1, 3);
     f.rules.period_ms = 2 * PERIOD;
-    assert_int_equal (profile_top (&f.profile, &f.shared, &f.weights, PROFILE_CATEGORY, 5, top), 1);
+    assert_int_equal (profile_top (seen (&f), &f.shared, &f.weights, PROFILE_CATEGORY, 5, top), 1);
     double before = exp (-0.5) + 1;
     assert_true (fabs (top[0].score - before) < 1e-12); /* no event came yet: nothing changed */
     apply_simple (&f, BASE + 1800000 + 3600000, 0, 1, 3);
-    profile_top (&f.profile, &f.shared, &f.weights, PROFILE_CATEGORY, 5, top);
+    profile_top (seen (&f), &f.shared, &f.weights, PROFILE_CATEGORY, 5, top);
     assert_true (fabs (top[0].score - (before * exp (-0.5) + 1)) < 1e-12);
     apply_simple (&f, BASE + 1800000, 0, 1, 3); /* an old one, by the new period */
-    profile_top (&f.profile, &f.shared, &f.weights, PROFILE_CATEGORY, 5, top);
+    profile_top (seen (&f), &f.shared, &f.weights, PROFILE_CATEGORY, 5, top);
     assert_true (fabs (top[0].score - (before * exp (-0.5) + 1 + exp (-0.5))) < 1e-12);
     end (&f);
 }
@@ -335,12 +343,12 @@ static void test_three_periods (void **state)
         apply (&f, &raw);
         raw = (raw_t){.time_ms = cases[i].second_ms, .action = 0, .item = 8, .category = 4};
         assert_int_equal (apply_at (&f, &raw, cases[i].complete_ms), cases[i].counted);
-        assert_int_equal (profile_count (&f.profile, ACTION_VIEW), cases[i].events);
+        assert_int_equal (profile_count (seen (&f), ACTION_VIEW), cases[i].events);
         assert_int_equal (f.profile.first_ms, cases[i].first_ms);
         assert_int_equal (f.profile.newest_ms, cases[i].newest_ms);
         bool fresh = cases[i].events == 1 && cases[i].counted;
-        assert_int_equal (f.profile.label_counts[PROFILE_TAG], fresh ? 0 : 2);
-        assert_int_equal (f.profile.recent_count, cases[i].events);
+        assert_int_equal (seen (&f)->label_counts[PROFILE_TAG], fresh ? 0 : 2);
+        assert_int_equal (seen (&f)->recent_count, cases[i].events);
         end (&f);
     }
 }
@@ -366,16 +374,16 @@ static void test_caps_keep_the_best (void **state)
         for (int times = 0; times < 2 - i % 2; times++)
             assert_true (profile_apply (&f.profile, &f.shared, &f.rules, &event));
     }
-    assert_int_equal (f.profile.label_counts[PROFILE_CATEGORY], 64);
-    assert_int_equal (f.profile.label_counts[PROFILE_TAG], 256);
+    assert_int_equal (seen (&f)->label_counts[PROFILE_CATEGORY], 64);
+    assert_int_equal (seen (&f)->label_counts[PROFILE_TAG], 256);
     profile_score_t top[PROFILE_TAGS_MAX];
-    uint32_t count = profile_top (&f.profile, &f.shared, &f.weights, PROFILE_CATEGORY, 64, top);
+    uint32_t count = profile_top (seen (&f), &f.shared, &f.weights, PROFILE_CATEGORY, 64, top);
     assert_int_equal (count, 64);
     for (uint32_t i = 0; i < count; i++) { /* a newcomer at 1 is the last by name, and goes again */
         assert_true (span_equal (top[i].name, span_of (many[i < 32 ? 2 * i : 2 * (i - 32) + 1])));
         assert_true (top[i].score == (i < 32 ? 2 : 1));
     }
-    count = profile_top (&f.profile, &f.shared, &f.weights, PROFILE_TAG, 256, top);
+    count = profile_top (seen (&f), &f.shared, &f.weights, PROFILE_TAG, 256, top);
     assert_int_equal (count, 256);
     assert_true (top[127].score == 2 && top[128].score == 1);
     /* one that comes in better than the weakest takes its place */
@@ -387,7 +395,7 @@ static void test_caps_keep_the_best (void **state)
                            .category = late};
     uint64_t evicted = f.shared.evicted;
     profile_apply (&f.profile, &f.shared, &f.rules, &event);
-    profile_top (&f.profile, &f.shared, &f.weights, PROFILE_CATEGORY, 64, top);
+    profile_top (seen (&f), &f.shared, &f.weights, PROFILE_CATEGORY, 64, top);
     assert_true (span_equal (top[0].name, late));
     assert_true (span_equal (top[63].name, span_of ("061")));
     assert_int_equal (f.shared.evicted, evicted + 1);
@@ -414,19 +422,19 @@ static void test_recent_items (void **state)
     };
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
         if (i == 8) /* item 1 at 40 sorts before 5 and 6 */
-            assert_int_equal (f.profile.recent_count, 3);
+            assert_int_equal (seen (&f)->recent_count, 3);
         apply_simple (&f, BASE + steps[i].at, steps[i].action, steps[i].item, -1);
-        char seen[8] = {0};
-        for (uint32_t j = 0; j < f.profile.recent_count; j++)
-            seen[j] = profile_strings_get (f.shared.strings, profile_recent (&f.profile)[j].item).bytes[5];
-        assert_string_equal (seen, steps[i].expected);
+        char items[8] = {0};
+        for (uint32_t j = 0; j < seen (&f)->recent_count; j++)
+            items[j] = profile_strings_get (f.shared.strings, profile_recent (seen (&f))[j].item).bytes[5];
+        assert_string_equal (items, steps[i].expected);
     }
     f.rules.recent_items = 1;
     apply_simple (&f, BASE + 41, 0, 2, -1);
-    assert_int_equal (f.profile.recent_count, 1);
+    assert_int_equal (seen (&f)->recent_count, 1);
     f.rules.recent_items = 0;
     apply_simple (&f, BASE + 42, 0, 2, -1);
-    assert_int_equal (f.profile.recent_count, 0);
+    assert_int_equal (seen (&f)->recent_count, 0);
     end (&f);
 }
 

@@ -88,7 +88,7 @@ typedef struct {
     profile_weights_t weights;
     profile_shared_t shared;
     profile_rules_t rules;
-    profile_t profile;
+    profile_t profile, scratch;
 } fixture_t;
 
 static void begin (fixture_t *f)
@@ -98,11 +98,13 @@ static void begin (fixture_t *f)
     f->shared.strings = profile_strings_new ();
     f->rules = (profile_rules_t){86400000, 20, &f->weights};
     profile_init (&f->profile);
+    profile_init (&f->scratch);
 }
 
 static void end (fixture_t *f)
 {
     profile_free (&f->profile, &f->shared);
+    profile_free (&f->scratch, &f->shared);
     profile_strings_destroy (&f->shared.strings);
     profile_slab_free (&f->shared.slab);
     profile_weights_free (&f->weights);
@@ -129,7 +131,7 @@ static void check (fixture_t *f, uint32_t limit, const char *expected)
     profile_json_write (&json, &(profile_json_t){.tenant = span_of ("t:1"),
                                                  .scenario = span_of ("s\""),
                                                  .user = span_of ("u"),
-                                                 .profile = &f->profile,
+                                                 .profile = profile_read (&f->profile, &f->shared, &f->rules, &f->scratch),
                                                  .shared = &f->shared,
                                                  .weights = &f->weights,
                                                  .top_categories = limit,
@@ -195,7 +197,7 @@ static void test_scores_round_trip (void **state)
         profile_json_write (&json, &(profile_json_t){.tenant = span_of ("t"),
                                                      .scenario = span_of ("s"),
                                                      .user = span_of ("u"),
-                                                     .profile = &f.profile,
+                                                     .profile = profile_read (&f.profile, &f.shared, &f.rules, &f.scratch),
                                                      .shared = &f.shared,
                                                      .weights = &f.weights,
                                                      .top_categories = 1});
