@@ -1,13 +1,14 @@
 #include "common/owed.h"
 
+#define XXH_INLINE_ALL
 #include <xxhash.h>
-#define HASH_FUNCTION(key, size, hash) hash = (unsigned) XXH3_64bits (key, size)
 #include <uthash.h>
 #include <utlist.h>
 
 #include "common/byte_queue.h"
 #include "common/check.h"
 #include "common/memory.h"
+#include "common/owed_index.h"
 #include "common/pack.h"
 
 enum { SINKS_MAX = 64, BODY_BYTES_MAX = 1 << 26, SETTLE_AHEAD = 8, LINE_BYTES = 64 };
@@ -21,6 +22,7 @@ typedef struct {
 /*  There may be one for each user: kept small. */
 typedef struct entry {
     uint8_t key[OWED_KEY_BYTES_MAX];
+    uint64_t hash; /* of the key */
     uint64_t route;
     uint64_t version; /* rises with each put: an acknowledgement of an older one does not settle it */
     uint8_t *body;    /* NULL: rendered when it is sent */
@@ -35,7 +37,6 @@ typedef struct entry {
     uint64_t watch_version; /* … as it was then, or later */
     struct entry *prev, *next;                 /* the queue */
     struct entry *changed_prev, *changed_next; /* what changed */
-    UT_hash_handle hh;
 } entry_t;
 
 typedef struct {
@@ -63,7 +64,7 @@ typedef struct {
 } pipe_t;
 
 struct owed {
-    entry_t *entries;
+    owed_index_t entries;
     entry_t *changed;
     watch_t *watches;
     watch_t *watching; /* what is put belongs to it; or NULL */
@@ -113,7 +114,6 @@ void owed_destroy (owed_t **self_p)
     owed_t *self = *self_p;
     if (!self)
         return;
-    entry_t *entry, *next;
     watch_t *watch, *next_watch;
     for (uint32_t i = 0; i < self->sink_count; i++) {
         while (self->pipes[i].count)
@@ -121,11 +121,14 @@ void owed_destroy (owed_t **self_p)
         free (self->pipes[i].flights);
         byte_queue_free (&self->pipes[i].queued);
     }
-    HASH_ITER (hh, self->entries, entry, next) {
-        HASH_DEL (self->entries, entry);
+    for (uint32_t i = 0; i < self->entries.capacity; i++) {
+        entry_t *entry = self->entries.places[i].entry;
+        if (!entry)
+            continue;
         entry->settled = true;
         release (entry);
     }
+    owed_index_free (&self->entries);
     HASH_ITER (hh, self->watches, watch, next_watch) {
         HASH_DEL (self->watches, watch);
         free (watch);
@@ -135,11 +138,23 @@ void owed_destroy (owed_t **self_p)
     *self_p = NULL;
 }
 
+static uint64_t hash_of (const void *key, size_t key_size)
+{
+    return XXH3_64bits (key, key_size);
+}
+
+static entry_t *find_hash (const owed_t *self, const void *key, size_t key_size, uint64_t hash)
+{
+    uint64_t at = OWED_INDEX_START;
+    for (entry_t *entry; (entry = owed_index_next (&self->entries, hash, &at)) != NULL;)
+        if (entry->key_size == key_size && memcmp (entry->key, key, key_size) == 0)
+            return entry;
+    return NULL;
+}
+
 static entry_t *find (const owed_t *self, const void *key, size_t key_size)
 {
-    entry_t *entry;
-    HASH_FIND (hh, self->entries, key, key_size, entry);
-    return entry;
+    return find_hash (self, key, key_size, hash_of (key, key_size));
 }
 
 static void enqueue (owed_t *self, entry_t *entry)
@@ -229,9 +244,9 @@ void owed_watch_end (owed_t *self)
 void owed_watch_present (owed_t *self, uint64_t id)
 {
     owed_watch (self, id);
-    entry_t *entry, *next;
-    HASH_ITER (hh, self->entries, entry, next) {
-        set_watch (self, entry, self->watching);
+    for (uint32_t i = 0; i < self->entries.capacity; i++) {
+        if (self->entries.places[i].entry)
+            set_watch (self, self->entries.places[i].entry, self->watching);
     }
     owed_watch_end (self);
 }
@@ -255,14 +270,15 @@ static void settle (owed_t *self, entry_t *entry)
         size_t size = record_key (entry, key);
         change_set_delete (&self->removals, key, size);
     }
-    HASH_DEL (self->entries, entry);
+    owed_index_remove (&self->entries, entry->hash, entry);
     entry->settled = true;
     release (entry);
 }
 
 static entry_t *find_or_add (owed_t *self, const void *key, size_t key_size, uint64_t route)
 {
-    entry_t *entry = find (self, key, key_size);
+    uint64_t hash = hash_of (key, key_size);
+    entry_t *entry = find_hash (self, key, key_size, hash);
     if (entry)
         return entry;
     entry = memory_new (sizeof *entry);
@@ -270,7 +286,8 @@ static entry_t *find_or_add (owed_t *self, const void *key, size_t key_size, uin
     entry->key_size = (uint8_t) key_size;
     entry->route = route;
     entry->sink = (uint8_t) (route % self->sink_count);
-    HASH_ADD (hh, self->entries, key, key_size, entry);
+    entry->hash = hash;
+    owed_index_add (&self->entries, hash, entry);
     return entry;
 }
 
@@ -305,17 +322,30 @@ void owed_forget (owed_t *self, const void *key, size_t key_size)
 
 size_t owed_count (const owed_t *self)
 {
-    return HASH_COUNT (self->entries);
+    return self->entries.count;
 }
 
+static int compare_versions (const void *a_, const void *b_)
+{
+    const entry_t *a = *(entry_t *const *) a_, *b = *(entry_t *const *) b_;
+    return (a->version > b->version) - (a->version < b->version);
+}
+
+/*  A visit may forget its entry, which moves others in the index: hence a list; in the order of their puts. */
 void owed_each_with_body (const owed_t *self,
                           void (*visit) (void *arg, const void *key, size_t key_size), void *arg)
 {
-    entry_t *entry, *next;
-    HASH_ITER (hh, self->entries, entry, next) {
-        if (entry->body)
-            visit (arg, entry->key, entry->key_size);
+    entry_t **list = memory_new_array (self->entries.count, sizeof (entry_t *));
+    size_t count = 0;
+    for (uint32_t i = 0; i < self->entries.capacity; i++) {
+        entry_t *entry = self->entries.places[i].entry;
+        if (entry && entry->body)
+            list[count++] = entry;
     }
+    qsort (list, count, sizeof (entry_t *), compare_versions);
+    for (size_t i = 0; i < count; i++)
+        visit (arg, list[i]->key, list[i]->key_size);
+    free (list);
 }
 
 static owed_waiting_t waiting_of (const entry_t *entry)

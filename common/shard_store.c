@@ -240,7 +240,7 @@ static shard_fault_t read_format (shard_store_t *self, char *error, size_t error
         format = SHARD_STORE_FORMAT;
     }
     mdb_txn_abort (txn);
-    if (code || format == SHARD_STORE_FORMAT)
+    if (code || (format >= SHARD_STORE_FORMAT_LEAST && format <= SHARD_STORE_FORMAT))
         return shard_store_explain (self, "open", code, error, error_size);
     snprintf (error, error_size,
               "%s is of format %" PRIu32 ", this program knows %d: run the %s version, or move the file away: "

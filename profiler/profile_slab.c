@@ -81,6 +81,7 @@ void *profile_slab_take (profile_slab_t *self, uint32_t *bytes)
 {
     CHECK (*bytes > 0);
     if (SANITIZED || *bytes > BLOCK_BYTES_MAX) {
+        *bytes = (*bytes + LINE_BYTES - 1) / LINE_BYTES * LINE_BYTES;
         self->outside++;
         return memory_new (*bytes);
     }

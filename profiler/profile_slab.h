@@ -29,8 +29,8 @@ typedef struct {
     uint64_t outside; /* blocks that came from malloc and were not given back */
 } profile_slab_t;
 
-/*  A block of at least *bytes (> 0), not zeroed, aligned to a cache line; *bytes becomes its size,
- * to be told again when it is freed. Larger ones than the greatest size come from malloc. */
+/*  A block of at least *bytes (> 0), not zeroed; *bytes becomes its size, a multiple of a cache line,
+ * to be told again when it is given back. Larger ones than the greatest size come from malloc. */
 void *profile_slab_take (profile_slab_t *self, uint32_t *bytes);
 /*  NULL is nothing. */
 void profile_slab_give (profile_slab_t *self, void *block, uint32_t bytes);

@@ -15,7 +15,7 @@
 #include "profiler/profile_users.h"
 
 /*  Users between what is asked for and what is written, in three steps. */
-enum { COLLECT_AHEAD = 6 };
+enum { COLLECT_AHEAD = 6, DUE_GROUP = 32 };
 
 struct profile_table {
     profile_table_setup_t setup;
@@ -221,26 +221,41 @@ static void owe (profile_table_t *self, uint32_t slot)
     user->dirty = false;
 }
 
+/*  Takes the next users that are due, and asks for them: heaps hold slots alone. */
+static uint32_t take_due (profile_table_t *self, profile_due_t *due, int64_t until_ms, uint32_t *slots)
+{
+    uint32_t count = 0;
+    while (count < DUE_GROUP && profile_due_pop (due, until_ms, &slots[count]))
+        profile_users_prefetch_slot (&self->users, slots[count++], PROFILE_FETCH_USER, &self->shared);
+    return count;
+}
+
 static void owe_due (profile_table_t *self)
 {
-    uint32_t slot;
-    while (profile_due_pop (&self->due, self->watermark_ms, &slot)) {
-        profile_user_t *user = user_of (self, slot);
-        user->queued = false;
-        if (!user->dirty)
-            continue;
-        if (user->written_ms != INT64_MIN &&
-            self->now_ms - user->written_ms < PROFILE_WRITE_INTERVAL_MS) {
-            profile_due_push (&self->held, user->written_ms + PROFILE_WRITE_INTERVAL_MS, slot);
-            user->queued = true;
-        } else
-            owe (self, slot);
+    uint32_t slots[DUE_GROUP], count;
+    while ((count = take_due (self, &self->due, self->watermark_ms, slots)) > 0) {
+        for (uint32_t i = 0; i < count; i++) {
+            profile_user_t *user = user_of (self, slots[i]);
+            user->queued = false;
+            if (!user->dirty)
+                continue;
+            if (user->written_ms != INT64_MIN &&
+                self->now_ms - user->written_ms < PROFILE_WRITE_INTERVAL_MS) {
+                profile_due_push (&self->held, user->written_ms + PROFILE_WRITE_INTERVAL_MS,
+                                  slots[i]);
+                user->queued = true;
+            } else {
+                owe (self, slots[i]);
+            }
+        }
     }
-    while (profile_due_pop (&self->held, self->now_ms, &slot)) {
-        profile_user_t *user = user_of (self, slot);
-        user->queued = false;
-        if (user->dirty)
-            owe (self, slot);
+    while ((count = take_due (self, &self->held, self->now_ms, slots)) > 0) {
+        for (uint32_t i = 0; i < count; i++) {
+            profile_user_t *user = user_of (self, slots[i]);
+            user->queued = false;
+            if (user->dirty)
+                owe (self, slots[i]);
+        }
     }
 }
 

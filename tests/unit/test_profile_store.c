@@ -1,6 +1,9 @@
 /*  profile_table and profile_record: what is stored, and read back to the same bits. */
 #include "tests/unit/profile_fixture.h"
 
+#include <math.h>
+#include "common/pack.h"
+
 static void apply_random (fixture_t *f, int count)
 {
     static const char *const actions[] = {"view", "click", "purchase", "impression", "zoom", "bow"};
@@ -163,12 +166,78 @@ static void test_equal_hashes (void **state)
     end (f);
 }
 
-static void test_broken_records_are_refused (void **state)
+/*  As the first version wrote it. */
+static void write_first (buffer_t *to)
+{
+    pack_array (to, 12);
+    pack_uint (to, 1);
+    pack_span (to, span_of ("u"));
+    pack_bool (to, true);
+    pack_int (to, BASE - 5);
+    pack_int (to, BASE);
+    pack_int (to, BASE - 5);
+    pack_double (to, 86400000);
+    pack_array (to, 4);
+    pack_uint (to, ACTION_VIEW);
+    pack_uint (to, 2);
+    pack_span (to, span_of ("zoom"));
+    pack_uint (to, 1);
+    pack_array (to, 2);
+    pack_uint (to, 22);
+    pack_uint (to, 3);
+    pack_array (to, 1);
+    pack_array (to, 5);
+    pack_span (to, span_of ("c"));
+    pack_uint (to, 0);
+    pack_double (to, 2.25);
+    pack_uint (to, 1);
+    pack_double (to, 1);
+    pack_array (to, 0);
+    pack_array (to, 4);
+    pack_span (to, span_of ("old"));
+    pack_int (to, BASE - 5);
+    pack_span (to, span_of ("new"));
+    pack_int (to, BASE);
+}
+
+static void test_first_version_is_read (void **state)
 {
     (void)state;
     fixture_t *f = begin ();
+    buffer_t record = {0};
+    uint8_t key[PROFILE_KEY_BYTES] = {'c'}, owed[PROFILE_KEY_BYTES];
+    write_first (&record);
+    for (int i = 0; i < 8; i++)
+        key[1 + i] = (uint8_t)(f->live[0].hash >> (56 - 8 * i));
+    key[16] = 42;
+    for (size_t size = 0; size < record.size; size++)
+        assert_int_equal (profile_table_load (f->table, key, sizeof key, record.bytes, size), -1);
+    assert_int_equal (profile_table_load (f->table, key, sizeof key, record.bytes, record.size), 0);
+    apply_full (f, 0, "u",
+                &(stage_event_t){.time_ms = BASE, .action = ACTION_VIEW, .item = span_of ("new"),
+                                 .category = span_of ("c"), .key_hash = 42});
+    assert_int_equal (commit (f), 1);
+    restart (f); /* now of the present version */
+    memcpy (owed, key, sizeof key);
+    owed[0] = 'p';
+    profile_view_t view;
+    assert_true (profile_table_view (f->table, owed, sizeof owed, &view));
+    assert_int_equal (profile_count (view.profile, ACTION_VIEW), 3);
+    assert_int_equal (profile_count (view.profile, PROFILE_HOUR_CODE + 22), 4);
+    assert_int_equal (view.profile->first_ms, BASE - 5);
+    assert_int_equal (view.profile->recent_count, 2);
+    profile_score_t top[PROFILE_CATEGORIES_MAX];
+    assert_int_equal (profile_top (view.profile, view.shared, view.weights, PROFILE_CATEGORY, 5, top), 1);
+    assert_true (fabs (top[0].score - 3.25) < 1e-6);
+    buffer_free (&record);
+    end (f);
+}
+
+static void check_broken (int events)
+{
+    fixture_t *f = begin ();
     srand (9);
-    apply_random (f, 400);
+    apply_random (f, events);
     commit (f);
     for (size_t i = 0; i < f->records.count; i++) {
         span_t key = f->records.list[i].key, value = f->records.list[i].value;
@@ -193,6 +262,13 @@ static void test_broken_records_are_refused (void **state)
     end (f);
 }
 
+static void test_broken_records_are_refused (void **state)
+{
+    (void)state;
+    check_broken (400);  /* lists of events */
+    check_broken (6000); /* counts */
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -201,6 +277,7 @@ int main (void)
         cmocka_unit_test (test_dirty_is_stored),
         cmocka_unit_test (test_due_before_a_restart),
         cmocka_unit_test (test_equal_hashes),
+        cmocka_unit_test (test_first_version_is_read),
         cmocka_unit_test (test_broken_records_are_refused),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);

@@ -198,23 +198,35 @@ static void put_raw (const char *folder, const char *key, size_t key_size, const
     mdb_env_close (env);
 }
 
-static void other_formats (void **state)
+/*  The store's own record, as it is of format 2 and later. */
+static void put_format (const char *folder, uint32_t format, uint32_t wrong)
 {
     struct {
         uint32_t format, zero;
         uint64_t epoch;
         uint32_t more, checksum;
-    } record = {SHARD_STORE_FORMAT + 1, 0, 77, 5, 0};
+    } record = {format, 0, 77, 5, 0};
+    XXH64_hash_t seed = XXH3_64bits ("epoch", sizeof "epoch");
+    record.checksum =
+        wrong + (uint32_t)XXH3_64bits_withSeed (&record, offsetof (__typeof__ (record), checksum), seed);
+    put_raw (folder, "epoch", sizeof "epoch", &record, sizeof record);
+}
+
+static void other_formats (void **state)
+{
     uint64_t epoch = 77;
     put_raw (*state, "epoch", sizeof "epoch", &epoch, sizeof epoch);
-    assert_refused (*state, SHARD_FAULT_FORMAT, "of format 1, this program knows 2: run the older version");
-    XXH64_hash_t seed = XXH3_64bits ("epoch", sizeof "epoch");
-    record.checksum = (uint32_t)XXH3_64bits_withSeed (&record, offsetof (__typeof__ (record), checksum), seed);
-    put_raw (*state, "epoch", sizeof "epoch", &record, sizeof record);
-    assert_refused (*state, SHARD_FAULT_FORMAT, "of format 3, this program knows 2: run the newer version");
-    record.checksum++;
-    put_raw (*state, "epoch", sizeof "epoch", &record, sizeof record);
+    assert_refused (*state, SHARD_FAULT_FORMAT, "of format 1, this program knows 3: run the older version");
+    put_format (*state, SHARD_STORE_FORMAT + 1, 0);
+    assert_refused (*state, SHARD_FAULT_FORMAT, "of format 4, this program knows 3: run the newer version");
+    put_format (*state, SHARD_STORE_FORMAT, 1);
     assert_refused (*state, SHARD_FAULT_BROKEN, "does not have its checksum");
+    for (uint32_t format = SHARD_STORE_FORMAT_LEAST; format <= SHARD_STORE_FORMAT; format++) {
+        put_format (*state, format, 0);
+        shard_store_t *store = open_store (*state);
+        assert_int_equal (shard_store_epoch (store), 77);
+        shard_store_close (&store);
+    }
 }
 
 static void no_epoch (void **state)
