@@ -1,4 +1,4 @@
-"""The engines that run beside each other: how each is started over a topic, and what it needs.
+"""The peers: how each is started over a topic.
 
 A peer is one command that reads a topic from its begin to its end, computes, writes to Redis and
 ends by itself, so that wait4 says exactly what it cost. What they compute is in common/ (Java).
@@ -11,27 +11,32 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 BUILT = ROOT / "build" / "bench" / "peers"
 SCENARIOS = ROOT / "tests" / "bench" / "scenarios"
-# What Flink's own configuration gives Java 17, as far as this job needs it.
-JAVA_OPENS = ["--add-opens=java.base/java.lang=ALL-UNNAMED", "--add-opens=java.base/java.util=ALL-UNNAMED",
-              "--add-opens=java.base/java.time=ALL-UNNAMED", "--add-opens=java.base/java.nio=ALL-UNNAMED"]
+# Of what Flink's own configuration gives Java 17, what this job needs.
+JAVA_OPENS = [f"--add-opens=java.base/java.{package}=ALL-UNNAMED"
+              for package in ("lang", "util", "time", "nio")]
+# Two cores: the parallel collector cost the least CPU of those tried (docs/peers.md).
+JAVA_OPTIONS = "-Xms1g -Xmx1g -XX:+UseParallelGC"
 
 
 class Java:
-    """A module of pom.xml: its main class with the flags that all peers take."""
+    """A module of pom.xml: its main class, with the flags that all peers take."""
 
-    def __init__(self, name, module, main, options):
+    is_slow = False
+
+    def __init__(self, name, main):
         self.name = name
-        self.module = module
         self.main = main
-        self.options = shlex.split(os.environ.get("BENCH_PEERS_JAVA_OPTIONS", options))
+        self.options = shlex.split(os.environ.get("BENCH_PEERS_JAVA_OPTIONS", JAVA_OPTIONS))
+        self.arguments = shlex.split(os.environ.get("BENCH_PEERS_ARGUMENTS", ""))
 
     def command(self, brokers, topic, redis, state):
-        folder = BUILT / self.module
-        return ["java", *self.options, *JAVA_OPENS,
-                "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
-                "-cp", f"{folder}/{self.module}-1.jar:{folder}/libs/*", self.main,
-                *flags(brokers, topic, redis, state),
-                *shlex.split(os.environ.get("BENCH_PEERS_ARGUMENTS", ""))]
+        folder = BUILT / self.name
+        return ["java", *self.options, *JAVA_OPENS, "-Dorg.slf4j.simpleLogger.defaultLogLevel=error",
+                "-cp", f"{folder}/{self.name}-1.jar:{folder}/libs/*", self.main,
+                *flags(brokers, topic, redis, state), *self.arguments]
+
+    def words(self):
+        return " ".join(["java", *self.options, self.main, *self.arguments])
 
 
 def flags(brokers, topic, redis, state):
@@ -39,5 +44,4 @@ def flags(brokers, topic, redis, state):
             "--redis", redis, "--state", str(state)]
 
 
-FLINK = Java("flink", "flink", "peers.flink.FlinkPeer", "-Xms1g -Xmx1g")
-PEERS = {engine.name: engine for engine in (FLINK,)}
+PEERS = {engine.name: engine for engine in (Java("flink", "peers.flink.FlinkPeer"),)}

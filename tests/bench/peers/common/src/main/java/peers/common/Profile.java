@@ -1,5 +1,7 @@
 package peers.common;
 
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
@@ -32,7 +34,10 @@ public final class Profile {
     public boolean changed;
     public long writtenClockMs;
 
-    public record Interest(String name, double score) { }
+    record Interest(String name, double score) { }
+
+    private static final Comparator<Interest> BEST_FIRST =
+            Comparator.comparingDouble(Interest::score).reversed().thenComparing(Interest::name);
 
     public void add(Scenario scenario, String item, int action, long timeMs, String category,
                     String[] eventTags) {
@@ -62,7 +67,7 @@ public final class Profile {
         categories.clear();
         tags.clear();
         recentItems = new String[scenario.recentItems];
-        java.util.Arrays.fill(recentItems, "");
+        Arrays.fill(recentItems, "");
         recentTimes = new long[scenario.recentItems];
         recentCount = 0;
         baseMs = firstMs = newestMs = timeMs;
@@ -134,11 +139,14 @@ public final class Profile {
     /** The best `top` of the interests above 0 at the newest event, by score, then name. */
     List<Interest> best(Map<String, Double> interests, int top, Scenario scenario) {
         double decay = Math.exp(-(newestMs - baseMs) / scenario.profileDecayMs);
-        return interests.entrySet().stream()
-                .map(entry -> new Interest(entry.getKey(), entry.getValue() * decay))
-                .filter(interest -> interest.score() > 0)
-                .sorted(Comparator.comparingDouble(Interest::score).reversed()
-                        .thenComparing(Interest::name))
-                .limit(top).toList();
+        List<Interest> best = new ArrayList<>(interests.size());
+        for (Map.Entry<String, Double> entry : interests.entrySet()) {
+            double score = entry.getValue() * decay;
+            if (score > 0) {
+                best.add(new Interest(entry.getKey(), score));
+            }
+        }
+        best.sort(BEST_FIRST);
+        return best.size() > top ? best.subList(0, top) : best;
     }
 }
