@@ -8,7 +8,8 @@ import os
 import shlex
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[3]
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[2]
 BUILT = ROOT / "build" / "bench" / "peers"
 SCENARIOS = ROOT / "tests" / "bench" / "scenarios"
 # Of what Flink's own configuration gives Java 17, what this job needs.
@@ -39,9 +40,24 @@ class Java:
         return " ".join(["java", *self.options, self.main, *self.arguments])
 
 
+class PyFlink:
+    """pyflink/: Python starts a JVM, which starts Python workers; reaper.py waits for all of them."""
+
+    name = "pyflink"
+    is_slow = True
+
+    def command(self, brokers, topic, redis, state):
+        return [str(BUILT / "pyflink" / "venv" / "bin" / "python"), str(HERE / "reaper.py"),
+                str(HERE / "pyflink" / "pyflink_peer.py"), *flags(brokers, topic, redis, state),
+                "--jars", str(BUILT / "flink" / "libs")]
+
+    def words(self):
+        return "python pyflink_peer.py"
+
+
 def flags(brokers, topic, redis, state):
     return ["--brokers", brokers, "--topic", topic, "--scenarios-dir", str(SCENARIOS),
             "--redis", redis, "--state", str(state)]
 
 
-PEERS = {engine.name: engine for engine in (Java("flink", "peers.flink.FlinkPeer"),)}
+PEERS = {engine.name: engine for engine in (Java("flink", "peers.flink.FlinkPeer"), PyFlink())}

@@ -3,7 +3,7 @@
 # (docs/peers.md). Sets up, builds, compares what each computes with the oracle, measures; prints a
 # table, writes build/bench/peers.json.
 #
-#   BENCH_PEERS='flink'               the engines to run beside hotpath
+#   BENCH_PEERS='flink pyflink'       the engines to run beside hotpath
 #   BENCH_PEERS_EVENTS=1000000        events a run, over 3 hours of event time
 #   BENCH_PEERS_RUNS=2                runs of each
 #   BENCH_PEERS_SLOW_EVENTS=100000    events a run of slow engines (pyflink), of the same density
@@ -27,6 +27,9 @@ if [ "${1:-}" != --no-build ]; then
     deploy/setup.sh peers
     make -s all
     mvn -B -q -f tests/bench/peers/pom.xml package
+    case " ${BENCH_PEERS:-pyflink} " in
+    *' pyflink '*) tests/bench/peers/pyflink/setup.sh ;;
+    esac
 fi
 make -s -f tests/bench/Makefile
 exec build/venv/bin/python tests/bench/peers/peers.py
