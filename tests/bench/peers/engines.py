@@ -1,7 +1,8 @@
 """The peers: how each is started over a topic.
 
 A peer is one command that reads a topic from its begin to its end, computes, writes to Redis and
-ends by itself, so that wait4 says exactly what it cost. What they compute is in common/ (Java).
+ends by itself, so that wait4 says exactly what it cost. What they compute is in common/ (Java) and
+pyflink/ (Python).
 """
 
 import os
@@ -15,25 +16,27 @@ SCENARIOS = ROOT / "tests" / "bench" / "scenarios"
 # Of what Flink's own configuration gives Java 17, what this job needs.
 JAVA_OPENS = [f"--add-opens=java.base/java.{package}=ALL-UNNAMED"
               for package in ("lang", "util", "time", "nio")]
-# Two cores: the parallel collector cost the least CPU of those tried (docs/peers.md).
+# Two cores: of the collectors tried, the parallel one cost little CPU (docs/peers.md).
 JAVA_OPTIONS = "-Xms1g -Xmx1g -XX:+UseParallelGC"
+ONCE_MS = 86_400_000
 
 
 class Java:
-    """A module of pom.xml: its main class, with the flags that all peers take."""
+    """A main class of a module of pom.xml."""
 
     is_slow = False
 
-    def __init__(self, name, main):
+    def __init__(self, name, module, main, *arguments):
         self.name = name
+        self.module = module
         self.main = main
         self.options = shlex.split(os.environ.get("BENCH_PEERS_JAVA_OPTIONS", JAVA_OPTIONS))
-        self.arguments = shlex.split(os.environ.get("BENCH_PEERS_ARGUMENTS", ""))
+        self.arguments = [*arguments, *shlex.split(os.environ.get("BENCH_PEERS_ARGUMENTS", ""))]
 
     def command(self, brokers, topic, redis, state):
-        folder = BUILT / self.name
+        folder = BUILT / self.module
         return ["java", *self.options, *JAVA_OPENS, "-Dorg.slf4j.simpleLogger.defaultLogLevel=error",
-                "-cp", f"{folder}/{self.name}-1.jar:{folder}/libs/*", self.main,
+                "-cp", f"{folder}/{self.module}-1.jar:{folder}/libs/*", self.main,
                 *flags(brokers, topic, redis, state), *self.arguments]
 
     def words(self):
@@ -60,4 +63,9 @@ def flags(brokers, topic, redis, state):
             "--redis", redis, "--state", str(state)]
 
 
-PEERS = {engine.name: engine for engine in (Java("flink", "peers.flink.FlinkPeer"), PyFlink())}
+PEERS = {engine.name: engine for engine in (
+    Java("flink", "flink", "peers.flink.FlinkPeer"),
+    # Each profile is written once, at the end of input: how little Flink could cost at best.
+    Java("flink-once", "flink", "peers.flink.FlinkPeer", "--profile-clock-ms", str(ONCE_MS)),
+    Java("kafka-streams", "kafka-streams", "peers.streams.StreamsPeer"),
+    PyFlink())}

@@ -88,10 +88,9 @@ class PeersBench:
 
     # --- The check ---
 
-    def check(self, names):
+    def check(self, names, events):
         """BenchError unless each engine leaves in Redis what the oracle says."""
-        events = self.settings.check_events
-        topic = self.fill("check", events, bench.SQUEEZED_MS)
+        topic = self.fill(f"check-{events}", events, bench.SQUEEZED_MS)
         documents = [json.loads(path.read_text())
                      for path in sorted(bench.SCENARIOS.glob("*.json"))]
         expected = oracle.compute(kafka_tools.partitions_of_topic(self.kafka.brokers, topic),
@@ -151,13 +150,14 @@ def peers():
         say("starting Kafka")
         kafka = stack.enter_context(servers.Kafka())
         runner = PeersBench(settings, folder, redis, kafka)
-        checked = runner.check(["hotpath", *settings.peers])
-        groups = []
         slow = [name for name in settings.peers if engines.PEERS[name].is_slow]
         quick = [name for name in settings.peers if name not in slow]
-        for names, events, runs in ((quick, settings.events, settings.runs),
-                                    (slow, settings.slow_events, settings.slow_runs)):
+        checked, groups = [], []
+        for names, check_events, events, runs in (
+                (quick, settings.check_events, settings.events, settings.runs),
+                (slow, settings.slow_check_events, settings.slow_events, settings.slow_runs)):
             if names:
+                checked.append(runner.check(["hotpath", *names], check_events))
                 groups.append(runner.measure(["hotpath", *names], events, runs))
                 print(peers_report.table(groups[-1]), flush=True)
     path = bench.OUT / "peers.json"

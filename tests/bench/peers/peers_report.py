@@ -69,14 +69,14 @@ def table(group):
         f"\n{group.events:,} events in {group.span_ms / 60000:g} min of event time, marginal from "
         f"{group.small_events:,} events of the same density; {found['runs']} runs, "
         "median (least .. most)",
-        f"  {'':<15}{'total us':<27}{'ratio':<8}{'marginal us':<27}{'ratio':<8}{'RSS MiB':<10}"
+        f"  {'':<15}{'total us':<29}{'ratio':<8}{'marginal us':<29}{'ratio':<8}{'RSS MiB':<10}"
         f"{'ratio':<8}profile writes"]
     for name, engine in found["engines"].items():
         ratio = engine["ratio_to_hotpath"]
         lines.append(
-            f"  {name:<15}{_spread(engine['cpu_us_per_event']):<27}"
+            f"  {name:<15}{_spread(engine['cpu_us_per_event']):<29}"
             f"{ratio['cpu_us_per_event']:<8.1f}"
-            f"{_spread(engine['marginal_cpu_us_per_event']):<27}"
+            f"{_spread(engine['marginal_cpu_us_per_event']):<29}"
             f"{ratio['marginal_cpu_us_per_event']:<8.1f}"
             f"{engine['rss_peak_bytes']['median'] / (1 << 20):<10.0f}"
             f"{ratio['rss_peak_bytes']:<8.1f}{engine['profile_writes']['median']:,.0f}")
@@ -84,13 +84,16 @@ def table(group):
 
 
 def _spread(values):
-    return f"{values['median']:.2f} ({values['min']:.2f} .. {values['max']:.2f})"
+    digits = 2 if values["max"] < 1000 else 0
+    return " ".join([f"{values['median']:.{digits}f}",
+                     f"({values['min']:.{digits}f} .. {values['max']:.{digits}f})"])
 
 
 def legend(checked):
-    return (f"{LEGEND}\nAll of them left in Redis what the oracle says of {checked['events']:,} "
-            f"events: {checked['rankings']} rankings, {checked['metrics_windows']} windows of "
-            f"metrics, {checked['profiles']:,} profiles.")
+    return "\n".join([LEGEND, *(
+        f"{', '.join(check['engines'])} left in Redis what the oracle says of {check['events']:,} "
+        f"events: {check['rankings']} rankings, {check['metrics_windows']} windows of metrics, "
+        f"{check['profiles']:,} profiles." for check in checked)])
 
 
 def write_json(path, groups, checked, load):

@@ -3,17 +3,19 @@
 # (docs/peers.md). Sets up, builds, compares what each computes with the oracle, measures; prints a
 # table, writes build/bench/peers.json.
 #
-#   BENCH_PEERS='flink pyflink'       the engines to run beside hotpath
+#   BENCH_PEERS='flink flink-once pyflink'   the engines to run beside hotpath; flink-once writes each
+#                                     profile once, at the end: how little Flink could cost
 #   BENCH_PEERS_EVENTS=1000000        events a run, over 3 hours of event time
 #   BENCH_PEERS_RUNS=2                runs of each
-#   BENCH_PEERS_SLOW_EVENTS=100000    events a run of slow engines (pyflink), of the same density
+#   BENCH_PEERS_SLOW_EVENTS=20000     events a run of slow engines (pyflink), of the same density
 #   BENCH_PEERS_SLOW_RUNS=1
 #   BENCH_PEERS_CHECK_EVENTS=20000    events that are compared with the oracle
+#   BENCH_PEERS_SLOW_CHECK_EVENTS=2000
 #   BENCH_PEERS_JAVA_OPTIONS='-Xms1g -Xmx1g -XX:+UseParallelGC'
 #   BENCH_PEERS_ARGUMENTS=            more for the peers in Java, such as '--parallelism 2'
 #   BENCH_ARGUMENTS=                  more for `hotpath run`
 #
-# Takes about 10 minutes of two cores, and 2 GB of disk.
+# Takes about 20 minutes of two cores, half of it for pyflink, and 2 GB of disk.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)

@@ -23,6 +23,9 @@ from windows import HotScore, MetricsSum, RankWindow, ToItemScore, ToMetrics
 
 OUT_OF_ORDERNESS_SECONDS = 5
 CHECKPOINT_MS = 10_000
+# The defaults of both are 1000: each entry that is not in the cache is a call to the JVM.
+STATE_CACHE_ENTRIES = 200_000
+BUNDLE_EVENTS = 10_000
 
 
 class ParseEvent(FlatMapFunction):
@@ -49,6 +52,11 @@ class ParseEvent(FlatMapFunction):
             return
 
 
+def any_value():
+    """Made anew for each use: a type that has been used holds a Java object, and can't be pickled."""
+    return Types.PICKLED_BYTE_ARRAY()
+
+
 def main():
     parser = argparse.ArgumentParser()
     for name in ("brokers", "topic", "scenarios-dir", "redis", "state", "jars"):
@@ -60,6 +68,8 @@ def main():
     configuration.set_string("state.backend.type", "hashmap")
     configuration.set_string("execution.checkpointing.storage", "filesystem")
     configuration.set_string("execution.checkpointing.dir", f"file://{options.state}")
+    configuration.set_string("python.state.cache-size", str(STATE_CACHE_ENTRIES))
+    configuration.set_string("python.fn-execution.bundle.size", str(BUNDLE_EVENTS))
     environment = StreamExecutionEnvironment.get_execution_environment(configuration)
     environment.set_parallelism(1)
     environment.enable_checkpointing(CHECKPOINT_MS)
@@ -80,16 +90,15 @@ def main():
     # source alone, and Python runs behind it.
     strategy = WatermarkStrategy.for_bounded_out_of_orderness(
         Duration.of_seconds(OUT_OF_ORDERNESS_SECONDS))
-    any_value = Types.PICKLED_BYTE_ARRAY()
     events = environment.from_source(source, strategy, "events") \
-        .flat_map(ParseEvent(scenarios), output_type=any_value)
+        .flat_map(ParseEvent(scenarios), output_type=any_value())
 
     size, slide = Time.minutes(60), Time.minutes(15)
     events.key_by(lambda event: f"{event[0]}|{event[2]}", key_type=Types.STRING()) \
         .window(SlidingEventTimeWindows.of(size, slide)) \
         .aggregate(HotScore(scenarios, size.to_milliseconds(), slide.to_milliseconds()),
-                   window_function=ToItemScore(), accumulator_type=any_value,
-                   output_type=any_value) \
+                   window_function=ToItemScore(), accumulator_type=any_value(),
+                   output_type=any_value()) \
         .key_by(lambda score: score[0], key_type=Types.STRING()) \
         .window(TumblingEventTimeWindows.of(slide)) \
         .process(RankWindow(scenarios, options.redis, slide.to_milliseconds()),
@@ -99,7 +108,7 @@ def main():
     events.key_by(lambda event: event[0], key_type=Types.STRING()) \
         .window(TumblingEventTimeWindows.of(Time.minutes(30))) \
         .aggregate(MetricsSum(), window_function=ToMetrics(scenarios, options.redis),
-                   accumulator_type=any_value, output_type=Types.STRING())
+                   accumulator_type=any_value(), output_type=Types.STRING())
     environment.execute("hotpath's three jobs in PyFlink")
 
 
