@@ -89,7 +89,9 @@ def produce_file(brokers, topic, path, time_ms_of=None):
     is a record's time, else the producer's clock says it."""
     kafka_tools.create_topic(brokers, topic, PARTITIONS)
     failures = []
+    # Idempotent: else a retry may change the order, and events come late.
     producer = Producer({"bootstrap.servers": brokers, "linger.ms": 20, "batch.size": 1 << 20,
+                         "enable.idempotence": True,
                          "queue.buffering.max.messages": 1_000_000, "log_level": 3,
                          "on_delivery": lambda error, _: error and failures.append(error)})
     count = 0
