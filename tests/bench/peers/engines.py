@@ -18,7 +18,7 @@ JAVA_OPENS = [f"--add-opens=java.base/java.{package}=ALL-UNNAMED"
               for package in ("lang", "util", "time", "nio")]
 # Two cores: of the collectors tried, the parallel one cost little CPU (docs/peers.md).
 JAVA_OPTIONS = "-Xms1g -Xmx1g -XX:+UseParallelGC"
-ONCE_MS = 86_400_000
+DAY_MS = 86_400_000
 
 
 class Java:
@@ -35,7 +35,8 @@ class Java:
 
     def command(self, brokers, topic, redis, state):
         folder = BUILT / self.module
-        return ["java", *self.options, *JAVA_OPENS, "-Dorg.slf4j.simpleLogger.defaultLogLevel=error",
+        return ["java", *self.options, *JAVA_OPENS,
+                "-Dorg.slf4j.simpleLogger.defaultLogLevel=error",
                 "-cp", f"{folder}/{self.module}-1.jar:{folder}/libs/*", self.main,
                 *flags(brokers, topic, redis, state), *self.arguments]
 
@@ -44,7 +45,7 @@ class Java:
 
 
 class PyFlink:
-    """pyflink/: Python starts a JVM, which starts Python workers; reaper.py waits for all of them."""
+    """pyflink/: Python starts a JVM, which starts Python workers; reaper.py waits for them all."""
 
     name = "pyflink"
     is_slow = True
@@ -65,7 +66,7 @@ def flags(brokers, topic, redis, state):
 
 PEERS = {engine.name: engine for engine in (
     Java("flink", "flink", "peers.flink.FlinkPeer"),
-    # Each profile is written once, at the end of input: how little Flink could cost at best.
-    Java("flink-once", "flink", "peers.flink.FlinkPeer", "--profile-clock-ms", str(ONCE_MS)),
+    # Nearly each profile is written once, at the end of input: how little Flink could cost.
+    Java("flink-once", "flink", "peers.flink.FlinkPeer", "--profile-period-ms", str(DAY_MS)),
     Java("kafka-streams", "kafka-streams", "peers.streams.StreamsPeer"),
     PyFlink())}

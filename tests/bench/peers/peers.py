@@ -1,9 +1,10 @@
 """make bench-peers: hotpath beside the engines that it replaces, over the same Kafka topics.
 
-First every engine computes a small topic, and what it leaves in Redis is compared with the oracle of
-the integration tests: one difference fails the bench. Then each reads a large topic and its first
-tenth (the same density of events in event time), in turn, so that what the machine does meanwhile
-falls on all of them. Slow engines (PyFlink) have a smaller topic, and hotpath reads that one too.
+First every engine computes a small topic, and what it leaves in Redis is compared with the oracle
+of the integration tests: one difference fails the bench. Then each reads a large topic and its
+first tenth (the same density of events in event time), in turn, so that what the machine does
+meanwhile falls on all of them. Slow engines (PyFlink) have a smaller topic; hotpath reads that one
+too.
 
 What is measured and how well: ../bench_process.py. By hand: tests/bench/peers/run.sh --help.
 """

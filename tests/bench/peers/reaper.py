@@ -1,5 +1,6 @@
 """Runs a Python program and waits for all processes that come of it, also those whose parent ended
-first: so that the CPU of all of them is in what wait4 says of this process. Ends as the program does.
+first: so that the CPU of all of them is in what wait4 says of this process. Ends as the program
+does.
 
     reaper.py PROGRAM [ARGUMENT...]
 """

@@ -17,11 +17,12 @@ class Settings:
         self.arguments = shlex.split(environment.get("BENCH_ARGUMENTS", ""))     # of hotpath run
         self.peers = environment.get("BENCH_PEERS", " ".join(engines.PEERS)).split()
         if min(self.events, self.slow_events) < 10_000:
-            raise BenchError("BENCH_PEERS_EVENTS and BENCH_PEERS_SLOW_EVENTS must be at least 10000")
+            raise BenchError("BENCH_PEERS_EVENTS and BENCH_PEERS_SLOW_EVENTS must be at least "
+                             "10000")
         # Fewer would leave a scenario without an event in the last slide: see docs/peers.md.
         if min(self.check_events, self.slow_check_events) < 1000:
-            raise BenchError("BENCH_PEERS_CHECK_EVENTS and BENCH_PEERS_SLOW_CHECK_EVENTS must be at "
-                             "least 1000")
+            raise BenchError("BENCH_PEERS_CHECK_EVENTS and BENCH_PEERS_SLOW_CHECK_EVENTS must be "
+                             "at least 1000")
         if min(self.runs, self.slow_runs) < 1:
             raise BenchError("BENCH_PEERS_RUNS and BENCH_PEERS_SLOW_RUNS must be at least 1")
         if not set(self.peers) <= set(engines.PEERS) or not self.peers:

@@ -4,7 +4,8 @@ windows hold aggregates. It is the kind form: three jobs of one team parse three
 Its parameters are constants, as they are in such jobs: the defaults of docs/config.md, with what
 the scenarios of tests/bench/scenarios say otherwise.
 
-    pyflink_peer.py --brokers HOST:PORT --topic T --scenarios-dir DIR --redis URL --state DIR --jars DIR
+    pyflink_peer.py --brokers HOST:PORT --topic T --scenarios-dir DIR --redis URL --state DIR
+                    --jars DIR
 """
 
 import argparse
@@ -29,7 +30,8 @@ BUNDLE_EVENTS = 10_000
 
 
 class ParseEvent(FlatMapFunction):
-    """A line to a tuple: scenario's name, user, item, action, ms, category, tags, watched ms, rate."""
+    """A line to a tuple: "tenant/scenario", user, item, action, ms, category, tags, watched ms,
+    rate."""
 
     def __init__(self, scenarios):
         self.scenarios = scenarios
@@ -53,7 +55,7 @@ class ParseEvent(FlatMapFunction):
 
 
 def any_value():
-    """Made anew for each use: a type that has been used holds a Java object, and can't be pickled."""
+    """Made anew for each use: one that has been used holds a Java object, and can't be pickled."""
     return Types.PICKLED_BYTE_ARRAY()
 
 
@@ -73,7 +75,7 @@ def main():
     environment = StreamExecutionEnvironment.get_execution_environment(configuration)
     environment.set_parallelism(1)
     environment.enable_checkpointing(CHECKPOINT_MS)
-    # The workers are processes of their own: they need the same Python, and the modules beside this.
+    # The workers are processes of their own: they need this Python, and the modules beside this.
     environment.set_python_executable(sys.executable)
     for module in Path(__file__).parent.glob("*.py"):
         environment.add_python_file(str(module))
@@ -96,7 +98,7 @@ def main():
     size, slide = Time.minutes(60), Time.minutes(15)
     events.key_by(lambda event: f"{event[0]}|{event[2]}", key_type=Types.STRING()) \
         .window(SlidingEventTimeWindows.of(size, slide)) \
-        .aggregate(HotScore(scenarios, size.to_milliseconds(), slide.to_milliseconds()),
+        .aggregate(HotScore(scenarios, slide.to_milliseconds()),
                    window_function=ToItemScore(), accumulator_type=any_value(),
                    output_type=any_value()) \
         .key_by(lambda score: score[0], key_type=Types.STRING()) \

@@ -11,19 +11,18 @@ END_OF_INPUT = (1 << 63) - 1
 
 
 class HotScore(AggregateFunction):
-    """Of one item in one window: (sum decayed to a fixed time, time of the newest event). Sums are
-    decayed to the end of the slide of the window's newest event so far, in steps of whole slides."""
+    """Of one item in one window: (sum decayed to a time, that time, decay a ms). The time is the
+    end of the slide that holds the newest event so far: one exp () an event, one more a slide."""
 
-    def __init__(self, scenarios, size_ms, slide_ms):
+    def __init__(self, scenarios, slide_ms):
         self.scenarios = scenarios
-        self.size_ms = size_ms
         self.slide_ms = slide_ms
 
     def create_accumulator(self):
         return 0.0, 0, 0.0
 
     def add(self, event, accumulator):
-        total, at_ms, decay = accumulator
+        total, at_ms, _ = accumulator
         scenario = self.scenarios[event[0]]
         end_ms = event[4] // self.slide_ms * self.slide_ms + self.slide_ms
         decay = scenario.decay_per_ms

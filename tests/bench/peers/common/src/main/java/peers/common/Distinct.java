@@ -1,7 +1,5 @@
 package peers.common;
 
-import java.util.Arrays;
-
 /**
  * How many distinct hashes were added: exact up to 256, then HyperLogLog of 2^14 registers. Plain
  * public fields, so that engines can keep it as state with their own serializers.
@@ -78,22 +76,5 @@ public final class Distinct {
         double raw = 0.7213 / (1 + 1.079 / REGISTERS) * REGISTERS * REGISTERS / sum;
         return Math.round(raw <= 2.5 * REGISTERS && empty > 0
                 ? REGISTERS * Math.log((double) REGISTERS / empty) : raw);
-    }
-
-    public void merge(Distinct other) {
-        if (other.registers.length == 0) {
-            Arrays.stream(other.few).filter(one -> one != 0).forEach(this::add);
-            return;
-        }
-        if (registers.length == 0) {
-            long[] mine = few;
-            registers = other.registers.clone();
-            few = new long[0];
-            Arrays.stream(mine).filter(one -> one != 0).forEach(this::register);
-            return;
-        }
-        for (int i = 0; i < REGISTERS; i++) {
-            registers[i] = (byte) Math.max(registers[i], other.registers[i]);
-        }
     }
 }

@@ -37,13 +37,17 @@ public final class ProfileJson {
                 json.writeString(profile.recentItems[i]);
             }
             json.writeEndArray();
-            json.writeStringField("first_seen", TIME.format(Instant.ofEpochMilli(profile.firstMs)));
-            json.writeStringField("updated_at", TIME.format(Instant.ofEpochMilli(profile.newestMs)));
+            json.writeStringField("first_seen", iso(profile.firstMs));
+            json.writeStringField("updated_at", iso(profile.newestMs));
             json.writeEndObject();
         } catch (IOException error) {
             throw new UncheckedIOException(error);      // of a StringWriter: cannot be
         }
         return text.toString();
+    }
+
+    private static String iso(long timeMs) {
+        return TIME.format(Instant.ofEpochMilli(timeMs));
     }
 
     private static void writeStats(JsonGenerator json, Scenario scenario, Profile profile)

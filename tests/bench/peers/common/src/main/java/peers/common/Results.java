@@ -17,7 +17,8 @@ public final class Results {
 
     private Results() { }
 
-    public static void addProfile(AbstractPipeline pipeline, String key, String json, int ttlSeconds) {
+    public static void addProfile(AbstractPipeline pipeline, String key, String json,
+                                  int ttlSeconds) {
         pipeline.setex(key, ttlSeconds, json);
     }
 
@@ -27,8 +28,8 @@ public final class Results {
     }
 
     /** Within one MULTI: a reader never sees half of two windows. */
-    public static void addRanking(AbstractTransaction transaction, Scenario scenario, long windowEnd,
-                                  String[] items, double[] scores) {
+    public static void addRanking(AbstractTransaction transaction, Scenario scenario,
+                                  long windowEnd, String[] items, double[] scores) {
         String key = "hot:items:" + encoded(scenario.tenant) + ":" + encoded(scenario.scenario);
         transaction.del(key);
         if (items.length > 0) {
@@ -46,8 +47,8 @@ public final class Results {
         transaction.expire(key + ":meta", scenario.hotTtlSeconds);
     }
 
-    public static void addMetrics(AbstractTransaction transaction, Scenario scenario, long windowEnd,
-                                  MetricsCell cell) {
+    public static void addMetrics(AbstractTransaction transaction, Scenario scenario,
+                                  long windowEnd, MetricsCell cell) {
         String key = "rec:metrics:" + encoded(scenario.tenant) + ":" + encoded(scenario.scenario);
         Map<String, String> fields = origin(windowEnd - scenario.metricsSizeMs, windowEnd);
         fields.putAll(cell.fields(scenario));

@@ -14,12 +14,13 @@ import java.util.Set;
  * does not check: documents of hotpath's own benchmark are read.
  */
 public final class Scenario implements Serializable {
-    private static final String[] KNOWN_ACTIONS = ("impression view click like favorite comment share"
-            + " purchase play play_end read read_end learn complete dislike follow add_cart order"
-            + " payment not_interest pause repeat download trial note ask review add_playlist")
-            .split(" ");
+    private static final String[] KNOWN_ACTIONS = ("impression view click like favorite comment"
+            + " share purchase play play_end read read_end learn complete dislike follow add_cart"
+            + " order payment not_interest pause repeat download trial note ask review"
+            + " add_playlist").split(" ");
     private static final Map<String, Double> HOT_WEIGHTS = Map.of("impression", 0.5, "view", 1.0,
-            "click", 2.0, "like", 3.0, "favorite", 4.0, "comment", 5.0, "share", 6.0, "purchase", 10.0);
+            "click", 2.0, "like", 3.0, "favorite", 4.0, "comment", 5.0, "share", 6.0,
+            "purchase", 10.0);
     private static final Map<String, Double> PROFILE_WEIGHTS = Map.of("view", 1.0, "like", 3.0,
             "favorite", 5.0, "purchase", 10.0);
     private static final Map<String, Long> UNIT_MS = Map.of("second", 1000L, "minute", 60_000L,
@@ -95,8 +96,8 @@ public final class Scenario implements Serializable {
         metricsSizeMs = spanMs(metrics, "window_size", 30);
         if (spanMs(metrics, "window_slide", metricsSizeMs / 60000.0) != metricsSizeMs
                 || hot.path("item_stats").asBoolean(false)) {
-            throw new IllegalArgumentException(
-                    "peers have tumbling metrics windows and no item_stats: " + tenant + "/" + scenario);
+            throw new IllegalArgumentException("peers have tumbling metrics windows and no"
+                    + " item_stats: " + tenant + "/" + scenario);
         }
         Set<String> wanted = wantedMetrics(metrics.path("metrics_to_calculate"));
         addRatios(wanted, denominator, definitions);
@@ -147,7 +148,8 @@ public final class Scenario implements Serializable {
             ratios.add(ratio("cvr", List.of("purchase"), List.of("click")));
         }
         if (wanted.contains("engagement_rate")) {
-            ratios.add(ratio("engagement_rate", List.of("like", "share", "comment"), List.of("view")));
+            ratios.add(ratio("engagement_rate", List.of("like", "share", "comment"),
+                    List.of("view")));
         }
         definitions.fields().forEachRemaining(entry -> {
             if (wanted.contains(entry.getKey())) {

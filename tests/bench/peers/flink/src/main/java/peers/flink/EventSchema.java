@@ -9,7 +9,7 @@ import peers.common.Event;
 import peers.common.EventParser;
 import peers.common.Scenarios;
 
-/** Parses in the source, so that each partition has its watermark of its own. Invalid ones are dropped. */
+/** Parses in the source, so that each partition has its own watermark. Drops what is not valid. */
 final class EventSchema implements KafkaRecordDeserializationSchema<Event> {
     private final Scenarios scenarios;
     private transient EventParser parser;

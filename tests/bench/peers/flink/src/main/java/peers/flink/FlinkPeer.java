@@ -21,13 +21,15 @@ import peers.common.Scenarios;
  *
  *     FlinkPeer --brokers HOST:PORT --topic T --scenarios-dir DIR --redis URL --state DIR
  *               [--parallelism 1] [--checkpoint-ms 10000] [--profile-clock-ms 1000]
+ *               [--profile-period-ms 0: what the scenario says]
  */
 public final class FlinkPeer {
     private FlinkPeer() { }
 
     public static void main(String[] argv) throws Exception {
         Arguments arguments = Arguments.of(argv, Map.of("parallelism", "1",
-                "checkpoint-ms", "10000", "profile-clock-ms", "1000"));
+                "checkpoint-ms", "10000", "profile-clock-ms", "1000",
+                "profile-period-ms", "0"));
         Scenarios scenarios = Scenarios.read(arguments.get("scenarios-dir"));
         String redis = arguments.get("redis");
 
@@ -41,7 +43,8 @@ public final class FlinkPeer {
                 .sinkTo(RedisSink.atomic(redis, (to, ranking) -> Results.addRanking(to,
                         scenarios.get(ranking.scenario), ranking.windowEnd, ranking.items,
                         ranking.scores)));
-        Profiles.of(events, scenarios, arguments.number("profile-clock-ms"))
+        Profiles.of(events, scenarios, arguments.number("profile-clock-ms"),
+                        arguments.number("profile-period-ms"))
                 .sinkTo(RedisSink.pipelined(redis, (to, profile) ->
                         Results.addProfile(to, profile.f0, profile.f1, profile.f2)));
         Metrics.of(events, scenarios)

@@ -19,7 +19,8 @@ import peers.common.Scenarios;
 
 /**
  * Profiles of users, written every update_frequency of event time if they changed, spread over the
- * period, and at most once in `clockMs` of the clock: hotpath's rule for a backfill.
+ * period, and at most once in `clockMs` of the clock: hotpath's rule for a backfill. `periodMs` is
+ * used in place of the scenarios' own, 0 is not.
  */
 final class Profiles {
     private Profiles() { }
@@ -33,21 +34,24 @@ final class Profiles {
         }
     }
 
-    static DataStream<Written> of(DataStream<Event> events, Scenarios scenarios, long clockMs) {
+    static DataStream<Written> of(DataStream<Event> events, Scenarios scenarios, long clockMs,
+                                  long periodMs) {
         return events.flatMap(new Projections.ToBehaviour(scenarios)).name("behaviour")
                 .keyBy(event -> Tuple2.of(event.f0, event.f1), Types.TUPLE(Types.INT, Types.STRING))
-                .process(new Update(scenarios, clockMs)).name("profiles").uid("profiles");
+                .process(new Update(scenarios, clockMs, periodMs)).name("profiles").uid("profiles");
     }
 
     private static final class Update
             extends KeyedProcessFunction<Tuple2<Integer, String>, Projections.Behaviour, Written> {
         private final Scenarios scenarios;
         private final long clockMs;
+        private final long periodMs;
         private transient ValueState<Profile> profiles;
 
-        Update(Scenarios scenarios, long clockMs) {
+        Update(Scenarios scenarios, long clockMs, long periodMs) {
             this.scenarios = scenarios;
             this.clockMs = clockMs;
+            this.periodMs = periodMs;
         }
 
         @Override
@@ -69,7 +73,7 @@ final class Profiles {
                 profile.changed = true;
                 long after = Math.max(event.f4, context.timerService().currentWatermark());
                 context.timerService().registerEventTimeTimer(
-                        nextTurn(after, event.f1, scenario.profilePeriodMs));
+                        nextTurn(after, event.f1, periodMs(scenario)));
             }
             profiles.update(profile);
         }
@@ -83,7 +87,7 @@ final class Profiles {
             long now = context.timerService().currentProcessingTime();
             boolean ended = context.timerService().currentWatermark() == Long.MAX_VALUE;
             if (!ended && now - profile.writtenClockMs < clockMs) {
-                context.timerService().registerEventTimeTimer(timerMs + scenario.profilePeriodMs);
+                context.timerService().registerEventTimeTimer(timerMs + periodMs(scenario));
                 return;
             }
             out.collect(new Written(Results.profileKey(scenario, user),
@@ -91,6 +95,10 @@ final class Profiles {
             profile.changed = false;
             profile.writtenClockMs = now;
             profiles.update(profile);
+        }
+
+        private long periodMs(Scenario scenario) {
+            return periodMs > 0 ? periodMs : scenario.profilePeriodMs;
         }
 
         /** The user's next turn after the time: each has a place of its own within the period. */

@@ -32,7 +32,8 @@ final class Projections {
         public Behaviour() { }
 
         Behaviour(Event event, String category, String[] tags) {
-            super(event.scenario, event.user, event.item, event.action, event.timeMs, category, tags);
+            super(event.scenario, event.user, event.item, event.action, event.timeMs, category,
+                    tags);
         }
     }
 

@@ -16,7 +16,8 @@ import peers.common.Profile;
 
 /** Bytes of what travels and of what is kept: in Streams a store, in memory too, holds bytes. */
 final class Codecs {
-    static final Serde<Stages.Behaviour> BEHAVIOUR = serde(Codecs::writeBehaviour, Codecs::readBehaviour);
+    static final Serde<Stages.Behaviour> BEHAVIOUR =
+            serde(Codecs::writeBehaviour, Codecs::readBehaviour);
     static final Serde<Stages.Action> ACTION = serde(Codecs::writeAction, Codecs::readAction);
     static final Serde<Profile> PROFILE = serde(Codecs::writeProfile, Codecs::readProfile);
     static final Serde<MetricsCell> METRICS = serde(Codecs::writeMetrics, Codecs::readMetrics);
@@ -55,7 +56,8 @@ final class Codecs {
         });
     }
 
-    private static void writeBehaviour(DataOutputStream out, Stages.Behaviour value) throws IOException {
+    private static void writeBehaviour(DataOutputStream out, Stages.Behaviour value)
+            throws IOException {
         out.writeUTF(value.item());
         out.writeByte(value.action());
         out.writeUTF(value.category());
@@ -204,7 +206,8 @@ final class Codecs {
         return values;
     }
 
-    private static void writeSums(DataOutputStream out, Map<String, Double> sums) throws IOException {
+    private static void writeSums(DataOutputStream out, Map<String, Double> sums)
+            throws IOException {
         out.writeShort(sums.size());
         for (Map.Entry<String, Double> sum : sums.entrySet()) {
             out.writeUTF(sum.getKey());

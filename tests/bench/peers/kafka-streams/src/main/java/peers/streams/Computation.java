@@ -10,9 +10,10 @@ import peers.common.Scenarios;
 import redis.clients.jedis.Jedis;
 
 /**
- * What the three computations share: a store, a Redis, a look at the clock ten times a second. Stream
- * time is the greatest time so far, of all source partitions together, and these are read one after
- * the other: so windows stay open for what comes late, and are written again if it changes them.
+ * What the three computations share: a store, a Redis, a look at the clock ten times a second.
+ * Stream time is the greatest time of all source partitions, and these are read one after the
+ * other: so windows stay open for what comes late. Results that waited for the next look may be
+ * lost if the process dies after Streams committed: it does not ask its processors before that.
  */
 abstract class Computation<K, V, S> extends ContextualProcessor<K, V, Void, Void> {
     /** How long after its end something may still be added to a window. */

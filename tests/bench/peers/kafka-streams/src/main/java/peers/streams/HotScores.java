@@ -18,7 +18,7 @@ final class HotScores extends Computation<String, Double, Double> {
     static final String STORE = "slices";
     private static final String AFTER_BAR = "}";    // the character after |
 
-    /** Per scenario: the newest slice's end, and whether its window changed since it was written. */
+    /** Per scenario the ends of the newest slice and of the newest ranking written. */
     private final Map<Integer, Long> newestEnd = new HashMap<>();
     private final Map<Integer, Long> writtenEnd = new HashMap<>();
 
@@ -78,7 +78,8 @@ final class HotScores extends Computation<String, Double, Double> {
     private void forget(Scenario scenario, long end) {
         List<String> over = new ArrayList<>();
         String prefix = end + "|" + scenario.index;
-        try (KeyValueIterator<String, Double> items = store.range(prefix + "|", prefix + AFTER_BAR)) {
+        try (KeyValueIterator<String, Double> items =
+                store.range(prefix + "|", prefix + AFTER_BAR)) {
             items.forEachRemaining(item -> over.add(item.key));
         }
         over.forEach(store::delete);

@@ -33,8 +33,8 @@ final class Metrics extends Computation<Integer, Stages.Action, MetricsCell> {
             cell = new MetricsCell();
             store.delete(key(end - scenario.metricsSizeMs - GRACE_MS, scenario));
         }
-        cell.add(scenario, action.action(), action.userHash(), action.itemHash(), action.watchedMs(),
-                action.rate());
+        cell.add(scenario, action.action(), action.userHash(), action.itemHash(),
+                action.watchedMs(), action.rate());
         store.put(key, cell);
         changed.computeIfAbsent(record.key(), index -> new TreeSet<>()).add(end);
     }
@@ -44,7 +44,8 @@ final class Metrics extends Computation<Integer, Stages.Action, MetricsCell> {
     void write(boolean atEnd) {
         changed.forEach((index, ends) -> {
             Scenario scenario = scenarios.get(index);
-            while (!ends.isEmpty() && (atEnd || ends.first() <= newestMs - scenario.metricsSizeMs)) {
+            long written = atEnd ? Long.MAX_VALUE : newestMs - scenario.metricsSizeMs;
+            while (!ends.isEmpty() && ends.first() <= written) {
                 writeWindow(scenario, ends.first());
                 ends.remove(ends.first());
             }

@@ -14,7 +14,7 @@ import peers.common.Scenario;
 import peers.common.Scenarios;
 import redis.clients.jedis.Pipeline;
 
-/** Profiles under "scenario|user". Streams has no timers of a key: a queue holds who is due when. */
+/** Profiles under "scenario|user". Streams has no timers of a key: a queue holds who is due. */
 final class Profiles extends Computation<String, Stages.Behaviour, Profile> {
     static final String STORE = "profiles";
 

@@ -10,10 +10,12 @@ import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.admin.TopicDescription;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.serialization.Serde;
 import org.apache.kafka.common.serialization.Serdes;
 import org.apache.kafka.streams.KafkaStreams;
 import org.apache.kafka.streams.StreamsBuilder;
 import org.apache.kafka.streams.StreamsConfig;
+import org.apache.kafka.streams.Topology;
 import org.apache.kafka.streams.kstream.Consumed;
 import org.apache.kafka.streams.kstream.KStream;
 import org.apache.kafka.streams.kstream.Repartitioned;
@@ -41,8 +43,8 @@ public final class StreamsPeer {
                 "profile-clock-ms", "1000"));
         Scenarios scenarios = Scenarios.read(arguments.get("scenarios-dir"));
         Progress progress = new Progress(endOfTopic(arguments));
-        try (KafkaStreams streams = new KafkaStreams(builder(arguments, scenarios, progress).build(),
-                properties(arguments))) {
+        Topology topology = builder(arguments, scenarios, progress).build();
+        try (KafkaStreams streams = new KafkaStreams(topology, properties(arguments))) {
             streams.setUncaughtExceptionHandler(error -> {
                 error.printStackTrace();
                 Runtime.getRuntime().halt(1);
@@ -54,11 +56,13 @@ public final class StreamsPeer {
         }
     }
 
-    private static StreamsBuilder builder(Arguments arguments, Scenarios scenarios, Progress progress) {
+    private static StreamsBuilder builder(Arguments arguments, Scenarios scenarios,
+                                          Progress progress) {
         String redis = arguments.get("redis");
         StreamsBuilder builder = new StreamsBuilder();
         KStream<byte[], Event> events = builder
-                .stream(arguments.get("topic"), Consumed.with(Serdes.ByteArray(), Serdes.ByteArray()))
+                .stream(arguments.get("topic"),
+                        Consumed.with(Serdes.ByteArray(), Serdes.ByteArray()))
                 .process(() -> new Stages.Parse(scenarios, progress));
         // One partition each, as one thread does it all here; a ranking needs its items together.
         events.process(() -> new Stages.ToTerm(scenarios, progress))
@@ -100,7 +104,8 @@ public final class StreamsPeer {
     private static long endOfTopic(Arguments arguments) throws Exception {
         try (Admin admin = Admin.create(Map.of("bootstrap.servers", arguments.get("brokers")))) {
             String topic = arguments.get("topic");
-            TopicDescription found = admin.describeTopics(List.of(topic)).allTopicNames().get().get(topic);
+            TopicDescription found =
+                    admin.describeTopics(List.of(topic)).allTopicNames().get().get(topic);
             Map<TopicPartition, OffsetSpec> wanted = found.partitions().stream().collect(
                     Collectors.toMap(part -> new TopicPartition(topic, part.partition()),
                             part -> OffsetSpec.latest()));
@@ -109,8 +114,7 @@ public final class StreamsPeer {
         }
     }
 
-    static <V> StoreBuilder<?> store(String name, org.apache.kafka.common.serialization.Serde<String> key,
-                                     org.apache.kafka.common.serialization.Serde<V> value) {
+    static <V> StoreBuilder<?> store(String name, Serde<String> key, Serde<V> value) {
         return Stores.keyValueStoreBuilder(Stores.inMemoryKeyValueStore(name), key, value)
                 .withCachingEnabled();
     }
