@@ -14,6 +14,7 @@
 #   make soak-scaling   1 -> 4 -> 2 scorers at full speed, 20 times; make soak-restart   5 rolling restarts
 #   make control-soak  the control plane's tests in their long forms (20 minutes), also under sanitizers
 #   make bench      CPU microseconds an event, per process, beside the floor
+#   make bench-peers   the same events through Flink and others beside it (docs/peers.md)
 #   make clean      remove what was built (what deploy/setup.sh fetched stays)
 #
 # V=1 shows whole commands. SANITIZE=address,undefined, SANITIZE=thread and CRASH_POINTS=1 (for fault tests:
@@ -248,7 +249,7 @@ fuzz:
 
 # --- To see it, to measure it --------------------------------------------------------------------
 
-.PHONY: demo bench bench-scorers clean
+.PHONY: demo bench bench-peers bench-scorers clean
 demo:
 	@deploy/setup.sh build
 	$(AGAIN) all
@@ -256,6 +257,9 @@ demo:
 
 bench:
 	@tests/bench/run.sh
+
+bench-peers:
+	@tests/bench/peers/run.sh
 
 bench-scorers: all
 	@make -s -f tests/bench/Makefile

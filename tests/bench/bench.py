@@ -84,19 +84,23 @@ def made_file(pace, events):
     return path
 
 
-def produce_file(brokers, topic, path):
-    """The file's lines, one a message, over the partitions in turn; uncompressed."""
+def produce_file(brokers, topic, path, time_ms_of=None):
+    """The file's lines, one a message, over the partitions in turn; uncompressed. time_ms_of (line)
+    is a record's time, else the producer's clock says it."""
     kafka_tools.create_topic(brokers, topic, PARTITIONS)
     failures = []
+    # Idempotent: else a retry may change the order, and events come late.
     producer = Producer({"bootstrap.servers": brokers, "linger.ms": 20, "batch.size": 1 << 20,
+                         "enable.idempotence": True,
                          "queue.buffering.max.messages": 1_000_000, "log_level": 3,
                          "on_delivery": lambda error, _: error and failures.append(error)})
     count = 0
     with open(path, "rb") as lines:
         for line in lines:
+            timed = {"timestamp": time_ms_of(line)} if time_ms_of else {}
             while True:
                 try:
-                    producer.produce(topic, line[:-1], partition=count % PARTITIONS)
+                    producer.produce(topic, line[:-1], partition=count % PARTITIONS, **timed)
                     break
                 except BufferError:
                     producer.poll(0.05)
