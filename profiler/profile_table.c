@@ -2,36 +2,16 @@
  * less than a second ago wait in another by the clock. A user is in one of them at most (`queued`),
  * and stays there, meaning nothing, when it is written for another reason.
  */
-#include "profiler/profile_table.h"
+#include "profiler/profile_table_parts.h"
 
 #include <stdlib.h>
 
 #include "common/check.h"
 #include "common/memory.h"
-#include "profiler/profile_due.h"
-#include "profiler/profile_order.h"
 #include "profiler/profile_record.h"
-#include "profiler/profile_scenarios.h"
-#include "profiler/profile_users.h"
 
 /*  Users between what is asked for and what is written, in three steps. */
 enum { COLLECT_AHEAD = 6, DUE_GROUP = 32 };
-
-struct profile_table {
-    profile_table_setup_t setup;
-    profile_shared_t shared;
-    profile_users_t users;
-    profile_t viewed; /* a list of events, counted for a view */
-    profile_scenarios_t scenarios;
-    profile_due_t due, held;
-    profile_place_t *changed; /* to collect, each once; room for twice as many, to sort them */
-    size_t changed_count, changed_capacity;
-    buffer_t deleted; /* keys of PROFILE_KEY_BYTES */
-    int64_t watermark_ms, now_ms;
-    uint32_t sweep_at;
-    int64_t swept_ms; /* clock */
-    uint64_t id_bytes, ignored, refused, dropped;
-};
 
 profile_table_t *profile_table_new (const profile_table_setup_t *setup)
 {
@@ -83,26 +63,12 @@ void profile_table_abandon (profile_table_t **self_p)
     free_table (self_p);
 }
 
-/*  The user of a slot that is taken. */
-static profile_user_t *user_of (const profile_table_t *self, uint32_t slot)
-{
-    return profile_users_slot (&self->users, slot);
-}
-
 /*  ---- keys ---- */
 
 static void put_hash (uint8_t *to, uint64_t hash)
 {
     for (int i = 0; i < 8; i++)
         to[i] = (uint8_t)(hash >> (56 - 8 * i));
-}
-
-static uint64_t get_hash (const uint8_t *from)
-{
-    uint64_t hash = 0;
-    for (int i = 0; i < 8; i++)
-        hash = hash << 8 | from[i];
-    return hash;
 }
 
 static void make_key (const profile_table_t *self, const profile_user_t *user, char kind,
@@ -125,7 +91,7 @@ static void schedule_again (profile_table_t *self, uint32_t number)
     profile_due_t old = self->due;
     self->due = (profile_due_t){0};
     for (size_t i = 0; i < old.count; i++) {
-        profile_user_t *user = user_of (self, old.list[i].slot);
+        profile_user_t *user = profile_table_user (self, old.list[i].slot);
         if (user->scenario != number) {
             profile_due_push (&self->due, old.list[i].at_ms, old.list[i].slot);
             continue;
@@ -142,7 +108,7 @@ static void schedule_again (profile_table_t *self, uint32_t number)
     }
 }
 
-static void follow (profile_table_t *self, uint32_t number, const live_scenario_t *live)
+void profile_table_follow (profile_table_t *self, uint32_t number, const live_scenario_t *live)
 {
     if (profile_scenarios_follow (&self->scenarios, number, live))
         schedule_again (self, number);
@@ -151,7 +117,7 @@ static void follow (profile_table_t *self, uint32_t number, const live_scenario_
 static uint32_t scenario_of (profile_table_t *self, const live_scenario_t *live)
 {
     uint32_t number = profile_scenarios_of (&self->scenarios, live, self->setup.actions);
-    follow (self, number, live);
+    profile_table_follow (self, number, live);
     return number;
 }
 
@@ -168,10 +134,10 @@ static int64_t next_due (int64_t base_ms, uint64_t hash, int64_t update_ms)
 
 static void schedule_after (profile_table_t *self, uint32_t slot, int64_t base_ms)
 {
-    profile_user_t *user = user_of (self, slot);
+    profile_user_t *user = profile_table_user (self, slot);
     int64_t update_ms = self->scenarios.list[user->scenario]->update_ms;
     if (!update_ms)
-        return; /* follow () schedules it when its config comes */
+        return; /* profile_table_follow () schedules it when its config comes */
     profile_due_push (&self->due, next_due (base_ms, user->hash, update_ms), slot);
     user->queued = true;
 }
@@ -180,7 +146,7 @@ static void schedule (profile_table_t *self, uint32_t slot)
 {
     int64_t base_ms = self->watermark_ms;
     if (base_ms == EVENT_TIME_NONE)
-        base_ms = user_of (self, slot)->profile.newest_ms;
+        base_ms = profile_table_user (self, slot)->profile.newest_ms;
     schedule_after (self, slot, base_ms);
 }
 
@@ -188,14 +154,14 @@ static void schedule (profile_table_t *self, uint32_t slot)
  *  process died. By its newest event it is late at most once, not by a whole period again. */
 static void schedule_stored (profile_table_t *self, uint32_t slot)
 {
-    int64_t newest_ms = user_of (self, slot)->profile.newest_ms;
+    int64_t newest_ms = profile_table_user (self, slot)->profile.newest_ms;
     bool passed = self->watermark_ms != EVENT_TIME_NONE && self->watermark_ms < newest_ms;
     schedule_after (self, slot, passed ? self->watermark_ms : newest_ms);
 }
 
 static void mark_changed (profile_table_t *self, uint32_t slot)
 {
-    profile_user_t *user = user_of (self, slot);
+    profile_user_t *user = profile_table_user (self, slot);
     if (user->changed)
         return;
     if (self->changed_count == self->changed_capacity) {
@@ -211,7 +177,7 @@ static void mark_changed (profile_table_t *self, uint32_t slot)
 
 static void owe (profile_table_t *self, uint32_t slot)
 {
-    profile_user_t *user = user_of (self, slot);
+    profile_user_t *user = profile_table_user (self, slot);
     uint8_t key[PROFILE_KEY_BYTES];
     make_key (self, user, 'p', key);
     self->setup.owe (self->setup.owed_arg, key, sizeof key, user->hash);
@@ -235,7 +201,7 @@ static void owe_due (profile_table_t *self)
     uint32_t slots[DUE_GROUP], count;
     while ((count = take_due (self, &self->due, self->watermark_ms, slots)) > 0) {
         for (uint32_t i = 0; i < count; i++) {
-            profile_user_t *user = user_of (self, slots[i]);
+            profile_user_t *user = profile_table_user (self, slots[i]);
             user->queued = false;
             if (!user->dirty)
                 continue;
@@ -251,7 +217,7 @@ static void owe_due (profile_table_t *self)
     }
     while ((count = take_due (self, &self->held, self->now_ms, slots)) > 0) {
         for (uint32_t i = 0; i < count; i++) {
-            profile_user_t *user = user_of (self, slots[i]);
+            profile_user_t *user = profile_table_user (self, slots[i]);
             user->queued = false;
             if (user->dirty)
                 owe (self, slots[i]);
@@ -338,8 +304,8 @@ int profile_table_load (profile_table_t *self, const uint8_t *key, size_t key_si
     if (key_size != PROFILE_KEY_BYTES || key[0] != 'c')
         return -1;
     uint32_t number =
-        profile_scenarios_take (&self->scenarios, get_hash (key + 1), self->setup.actions);
-    uint64_t hash = get_hash (key + 9);
+        profile_scenarios_take (&self->scenarios, profile_key_hash (key + 1), self->setup.actions);
+    uint64_t hash = profile_key_hash (key + 9);
     profile_t profile;
     span_t id;
     bool dirty;
@@ -352,8 +318,8 @@ int profile_table_load (profile_table_t *self, const uint8_t *key, size_t key_si
         return -1;
     }
     uint32_t slot = add_user (self, number, hash, id, key[17]);
-    user_of (self, slot)->profile = profile;
-    user_of (self, slot)->dirty = dirty;
+    profile_table_user (self, slot)->profile = profile;
+    profile_table_user (self, slot)->dirty = dirty;
     return 0;
 }
 
@@ -370,19 +336,6 @@ void profile_table_loaded (profile_table_t *self, const stage_time_t *time)
             schedule_stored (self, i);
 }
 
-void profile_table_prefetch (const profile_table_t *self, const stage_event_t *events,
-                             uint32_t count)
-{
-    for (int step = PROFILE_FETCH_INDEX; step <= PROFILE_FETCH_EVENT; step++) {
-        for (uint32_t i = 0; i < count; i++)
-            profile_users_prefetch (&self->users, events[i].key_hash, (profile_fetch_t)step, &self->shared);
-        /* Labels are few, and near anyhow. */
-        for (uint32_t i = 0; i < count && step < 2; i++)
-            profile_strings_prefetch (self->shared.strings, profile_strings_hash (events[i].item),
-                                      step);
-    }
-}
-
 apply_t profile_table_apply (profile_table_t *self, const stage_event_t *event)
 {
     uint32_t number = scenario_of (self, event->scenario);
@@ -397,7 +350,7 @@ apply_t profile_table_apply (profile_table_t *self, const stage_event_t *event)
         }
         slot = add_user (self, number, event->key_hash, event->user, (uint8_t)collision);
     }
-    profile_user_t *user = user_of (self, slot);
+    profile_user_t *user = profile_table_user (self, slot);
     if (!profile_apply (&user->profile, &self->shared, &scenario->rules, event)) {
         self->ignored++;
         return APPLY_COUNTED;
@@ -491,7 +444,7 @@ void profile_table_collect (profile_table_t *self, change_set_t *changes)
         prefetch_changed (self, i + 3 * COLLECT_AHEAD, PROFILE_FETCH_USER);
         prefetch_changed (self, i + 2 * COLLECT_AHEAD, PROFILE_FETCH_ALL);
         prefetch_changed (self, i + COLLECT_AHEAD, PROFILE_FETCH_ITEMS);
-        profile_user_t *user = user_of (self, self->changed[i].slot);
+        profile_user_t *user = profile_table_user (self, self->changed[i].slot);
         uint8_t key[PROFILE_KEY_BYTES];
         make_key (self, user, 'c', key);
         profile_record_write (change_set_put_begin (changes, key, sizeof key),
@@ -501,54 +454,4 @@ void profile_table_collect (profile_table_t *self, change_set_t *changes)
         user->changed = false;
     }
     self->changed_count = 0;
-}
-
-void profile_table_foresee (const profile_table_t *self, const owed_waiting_t *list, uint32_t count)
-{
-    static const profile_fetch_t steps[] = {PROFILE_FETCH_INDEX, PROFILE_FETCH_USER,
-                                            PROFILE_FETCH_ALL, PROFILE_FETCH_ITEMS};
-    for (size_t step = 0; step < sizeof steps / sizeof *steps; step++)
-        for (uint32_t i = 0; i < count; i++)
-            if (list[i].key_size == PROFILE_KEY_BYTES)
-                profile_users_prefetch (&self->users, get_hash ((const uint8_t *)list[i].key + 9),
-                                        steps[step], &self->shared);
-}
-
-bool profile_table_view (profile_table_t *self, const uint8_t *key, size_t key_size,
-                         profile_view_t *view)
-{
-    if (key_size != PROFILE_KEY_BYTES || key[0] != 'p')
-        return false;
-    uint64_t scenario_hash = get_hash (key + 1);
-    const live_scenario_t *live = self->setup.find (self->setup.find_arg, scenario_hash);
-    uint32_t number = profile_scenarios_find (&self->scenarios, scenario_hash);
-    if (!live || !live->config || number == PROFILE_SCENARIO_NONE)
-        return false;
-    follow (self, number, live);
-    uint32_t slot = profile_users_find_key (&self->users, number, get_hash (key + 9), key[17]);
-    if (slot == PROFILE_SLOT_NONE)
-        return false;
-    const profile_user_t *user = user_of (self, slot);
-    *view = (profile_view_t){.live = live,
-                             .user = profile_user_id (user),
-                             .profile = profile_read (&user->profile, &self->shared,
-                                                      &self->scenarios.list[number]->rules,
-                                                      &self->viewed),
-                             .shared = &self->shared,
-                             .weights = &self->scenarios.list[number]->weights};
-    return true;
-}
-
-profile_measure_t profile_table_measure (const profile_table_t *self)
-{
-    return (profile_measure_t){
-        .users = self->users.count,
-        .bytes = self->shared.bytes + self->id_bytes + profile_users_bytes (&self->users) +
-                 (self->due.capacity + self->held.capacity) * sizeof (profile_due_entry_t) +
-                 2 * self->changed_capacity * sizeof *self->changed,
-        .evicted = self->shared.evicted,
-        .ignored = self->ignored,
-        .refused = self->refused,
-        .dropped = self->dropped,
-    };
 }
