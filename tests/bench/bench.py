@@ -239,7 +239,8 @@ def bench():
             if settings.cases(source):
                 failed += run_cases(settings, folder, redis, source, cases)
     print(f"\n{bench_report.summary([bench_report.numbers(case) for case in cases])}\n"
-          f"\n{bench_report.LEGEND}\n{bench_report.machine()}; load before: {settings.load_before:.1f}\n"
+          f"\n{bench_report.LEGEND}\n{bench_report.machine()}; "
+          f"load before: {settings.load_before:.1f}\n"
           f"As JSON: {settings.result}")
     if failed:
         raise BenchError(f"not measured: {', '.join(failed)}")

@@ -36,9 +36,9 @@ def decide(recorded, measured, worse_max=WORSE_MAX):
         return False, (f"recorded with {recorded['events']:,} events, measured with "
                        f"{measured['events']:,}: these ratios cannot be compared")
     change = measured["ratio"] / recorded["ratio"] - 1
-    text = (f"CPU an event is {measured['ratio']:.2f} times the floor ({measured['cpu_us_per_event']:.2f}"
-            f" us), recorded: {recorded['ratio']:.2f} ({recorded['cpu_us_per_event']:.2f} us): "
-            f"{change:+.1%}")
+    text = (f"CPU an event is {measured['ratio']:.2f} times the floor "
+            f"({measured['cpu_us_per_event']:.2f} us), recorded: {recorded['ratio']:.2f} "
+            f"({recorded['cpu_us_per_event']:.2f} us): {change:+.1%}")
     if change > worse_max:
         text += f", more than {worse_max:.0%} worse"
         if recorded["machine"] != measured["machine"]:

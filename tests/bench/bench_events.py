@@ -1,4 +1,4 @@
-"""The events of a scenario: as a file (made once, kept in build/bench) or in a topic of a local Kafka."""
+"""The events of a scenario: as a file (made once, kept in build/bench) or in a topic of Kafka."""
 
 import hashlib
 import json
@@ -52,8 +52,9 @@ def fill_topic(brokers, topic, scenario, pace, events):
     """Makes the topic and writes the events into it, over its partitions in turn."""
     say(f"filling {topic}")
     kafka_tools.create_topic(brokers, topic, PARTITIONS)
-    done = subprocess.run([MAKER, *flags(scenario, pace, events), "--brokers", brokers, "--topic", topic,
-                           "--compression", scenario.compression], capture_output=True, text=True)
+    done = subprocess.run([MAKER, *flags(scenario, pace, events), "--brokers", brokers,
+                           "--topic", topic, "--compression", scenario.compression],
+                          capture_output=True, text=True)
     ends = sum(kafka_tools.end_offsets(brokers, topic).values())
     if done.returncode != 0 or json.loads(done.stdout)["events"] != events or ends != events:
         raise BenchError(f"{topic}: {ends} of {events} events arrived\n{done.stderr}")

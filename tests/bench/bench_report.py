@@ -1,6 +1,6 @@
 """What the bench found, as tables for people and as JSON for machines. Median (least .. most).
 
-    PYTHONPATH=tests build/venv/bin/python tests/bench/bench_report.py --markdown build/bench/result.json
+    build/venv/bin/python tests/bench/bench_report.py --markdown build/bench/result.json
 """
 
 import argparse
@@ -34,7 +34,7 @@ class Case:
     events: int
     small_events: int       # None: no small runs
     command: str
-    runs: list = field(default_factory=list)            # of (bench_process.Measured, Redis' CPU seconds)
+    runs: list = field(default_factory=list)    # of (bench_process.Measured, Redis' CPU seconds)
     small_runs: list = field(default_factory=list)
     floor_reads: list = field(default_factory=list)     # of what ./floor says
     floor_parses: list = field(default_factory=list)

@@ -51,7 +51,7 @@ SCENARIOS = {scenario.name: scenario for scenario in (
 
 
 def folder_of(scenario, out):
-    """The folder of the scenario documents: the reference's, or as many like those, made under `out`."""
+    """The folder of the scenario documents: the reference's, or as many like those under `out`."""
     if (scenario.tenants, scenario.scenarios) == (3, 2):
         return REFERENCE_FOLDER
     folder = out / f"scenarios-{scenario.tenants}x{scenario.scenarios}"
