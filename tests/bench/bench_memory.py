@@ -2,7 +2,7 @@
 
 bench-memory: one scenario, 5M users and 1M items, each of which occurs (BENCH_USERS, BENCH_ITEMS; as
 many events as the more numerous of them). Reports the RSS of each process when all is applied and
-Redis has it, bytes a key, and fails if all together is more than BENCH_BUDGET_MIB (4096).
+Redis has it, bytes a key, and fails if all together is more than BENCH_BUDGET_MIB (3072).
 
 bench-churn (bench_memory.py --churn): BENCH_MINUTES (3) of events at BENCH_RATE (30,000) a second whose
 keys change all the time, event time going 60 times as fast as the clock: each minute of it an hour,
@@ -114,7 +114,7 @@ def memory_markdown(result):
 
 def run_memory():
     users, items, budget = number("BENCH_USERS", 5_000_000), number("BENCH_ITEMS", 1_000_000), \
-        number("BENCH_BUDGET_MIB", 4096)
+        number("BENCH_BUDGET_MIB", 3072)
     with tempfile.TemporaryDirectory(prefix="hotpath-bench-") as folder, servers.Redis() as redis:
         result = {**bench_report.provenance(), "budget_mib": budget,
                   **measure_memory(Path(folder), redis, users, items, arguments())}

@@ -7,9 +7,10 @@
  *
  *  At a pace (--rate, events a second) event i is due i / rate seconds after the start, and its time is
  *  --start-ms (0: now) and --speed times what has passed until then: that of its place, not of its
- *  sending, so that one that is sent late is seen to be late. On SIGTERM it ends as if all were sent. To
- *  Kafka it prints, at its end, one JSON line: events, bytes, cpu_seconds, wall_seconds, and late_ms, the
- *  most that an event was sent after it was due.
+ *  sending, so that one that is sent late is seen to be late. --marks FILE says how late: a line for each
+ *  second of event time, with that second and the clock when its first event was sent, both in ms. On
+ *  SIGTERM it ends as if all were sent. To Kafka it prints, at its end, one JSON line: events, bytes,
+ *  cpu_seconds, wall_seconds, and late_ms, the most that an event was sent after it was due.
  */
 #include "common/memory.h"
 #include "event_maker.h"
@@ -30,7 +31,7 @@ typedef struct {
     event_maker_options_t events;
     int64_t event_count, start_ms, span_ms, rate, linger_ms;
     double speed;
-    const char *brokers, *topic, *compression;
+    const char *brokers, *topic, *compression, *marks;
 } options_t;
 
 typedef struct {
@@ -39,6 +40,8 @@ typedef struct {
     buffer_t buffer;
     uint64_t byte_count, event_count;
     double began, late_seconds;
+    FILE *marks; /* NULL: none wanted */
+    int64_t marked_second;
 } run_t;
 
 static volatile sig_atomic_t stopped;
@@ -97,6 +100,16 @@ static int run_at_once (run_t *self, const options_t *options)
     return 0;
 }
 
+static void mark_second (run_t *self, int64_t time_ms)
+{
+    if (!self->marks || time_ms / 1000 <= self->marked_second)
+        return;
+    self->marked_second = time_ms / 1000;
+    fprintf (self->marks, "%ld %.1f\n", (long)self->marked_second * 1000,
+             clock_seconds (CLOCK_REALTIME) * 1000);
+    fflush (self->marks);
+}
+
 static int run_at_pace (run_t *self, const options_t *options)
 {
     double rate = (double)options->rate;
@@ -109,6 +122,7 @@ static int run_at_pace (run_t *self, const options_t *options)
             self->late_seconds = fmax (self->late_seconds, elapsed - (double)i / rate);
         for (; i < due && i < options->event_count && !stopped; i++) {
             double offset_ms = (double)i / rate * 1000 * options->speed;
+            mark_second (self, start_ms + (int64_t)offset_ms);
             if (put_event (self, start_ms + (int64_t)offset_ms))
                 return -1;
         }
@@ -132,6 +146,10 @@ static int run (const options_t *options)
     if (options->brokers && !(self.feed = kafka_feed_new (options->brokers, options->topic,
                                                           options->compression, options->linger_ms)))
         goto cleanup;
+    if (options->marks && !(self.marks = fopen (options->marks, "w"))) {
+        perror (options->marks);
+        goto cleanup;
+    }
     self.began = clock_seconds (CLOCK_MONOTONIC);
     if ((options->rate ? run_at_pace : run_at_once) (&self, options))
         goto cleanup;
@@ -144,6 +162,8 @@ static int run (const options_t *options)
             (unsigned long)self.event_count, (unsigned long)self.byte_count,
             clock_seconds (CLOCK_PROCESS_CPUTIME_ID), wall, self.late_seconds * 1000);
 cleanup:
+    if (self.marks)
+        fclose (self.marks);
     buffer_free (&self.buffer);
     kafka_feed_destroy (&self.feed);
     event_maker_destroy (&self.maker);
@@ -172,6 +192,7 @@ static int read_options (options_t *options, int argc, char **argv)
         {"--brokers", NULL, NULL, &options->brokers},
         {"--topic", NULL, NULL, &options->topic},
         {"--compression", NULL, NULL, &options->compression},
+        {"--marks", NULL, NULL, &options->marks},
         {"--seed", &events->seed, NULL, NULL},
         {"--jitter-ms", &events->jitter_ms, NULL, NULL},
         {"--items", &events->items, NULL, NULL},
