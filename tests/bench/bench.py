@@ -89,7 +89,7 @@ def check_counts(measured, events, command):
     if counts != {"events in": events, "applied": events, "skipped": 0, "late": 0, "dead": 0}:
         raise BenchError(f"the run did not apply {events} events exactly; it says:\n"
                          f"{measured.stdout[-2000:]}{measured.stderr[-2000:]}")
-    if "restarted" in measured.stdout:
+    if bench_process.RESTARTED in measured.stderr:
         raise BenchError(f"a part was restarted meanwhile:\n{measured.stderr[-4000:]}")
     names = [process.name for process in measured.processes.values()]
     for name in ("ingestor", "scorer", "profiler", "metrics", "configd", "sink"):

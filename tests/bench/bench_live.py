@@ -126,7 +126,7 @@ class Live:
             if process and process.poll() is not None:
                 error = process.stderr.read() if process.stderr else self.log_tail()
                 raise BenchError(f"{name} ended with {process.returncode}:\n{error}")
-        if "died and is started again" in self.log_text():
+        if bench_process.RESTARTED in self.log_text():
             raise BenchError(f"a part was restarted meanwhile:\n{self.log_tail()}")
 
     def end_feed(self):

@@ -5,9 +5,9 @@ many events as the more numerous of them). Reports the RSS of each process when 
 Redis has it, bytes a key, and fails if all together is more than BENCH_BUDGET_MIB (3072).
 
 bench-churn (bench_memory.py --churn): BENCH_MINUTES (3) of events at BENCH_RATE (30,000) a second whose
-keys change all the time, event time going 60 times as fast as the clock: each minute of it an hour,
-so that cells, profiles and windows end as quickly as they begin. Reports the slope of RSS over the
-second half, when as many go as come.
+keys change all the time, event time going 120 times as fast as the clock, so that cells, profiles and
+windows end within a minute of theirs. Reports the slope of RSS over the second half, when as many go
+as come.
 """
 
 import json
@@ -32,11 +32,11 @@ CHURN_RESULT = bench_events.OUT / "churn.json"
 APPLY_SECONDS_MAX = 900
 SETTLE_SECONDS = 15         # three commits
 SAMPLE_SECONDS = 2
-SPEED = 60
+SPEED = 120
 DRIFT_EVENTS = 10           # one item and one user in so many events is new
 MIB = 1 << 20
 STAGES = ("scorer", "profiler", "metrics")
-# Windows and profiles that end within minutes of the churn: an hour of its event time is a minute.
+# A profile ends 43 minutes of event time after its last event (3 periods) and a while.
 CHURN = {"hot_score": {"window_size_minutes": 10, "window_slide_minutes": 1},
          "user_profile": {"interest_decay_days": 0.01, "ttl_seconds": 60},
          "metrics": {"window_size_minutes": 1, "history_windows": 10}}

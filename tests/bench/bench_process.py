@@ -22,6 +22,7 @@ from pathlib import Path
 SAMPLE_SECONDS = 0.02
 TICKS = os.sysconf("SC_CLK_TCK")
 BLOCK_BYTES = 512       # of rusage's ru_oublock
+RESTARTED = "died and is started again"     # what `hotpath run` logs of a part
 
 
 class BenchError(Exception):
