@@ -265,7 +265,7 @@ bench:
 	@tests/bench/run.sh
 
 bench-all:
-	@BENCH_SCENARIOS=all tests/bench/run.sh
+	@BENCH_SCENARIOS=all BENCH_RESULT=build/bench/result-all.json tests/bench/run.sh
 
 bench-check bench-scorers bench-freshness bench-memory:
 	@tests/bench/run.sh --with $(if $(filter bench-scorers,$@),scorers,$(subst -,_,$@))
@@ -277,7 +277,7 @@ bench-churn:
 	@tests/bench/run.sh --with bench_memory --churn
 
 bench-plot:
-	@build/venv/bin/python tests/bench/bench_plot.py build/bench/result.json docs/performance.svg
+	@build/venv/bin/python tests/bench/bench_plot.py build/bench/result-all.json docs/performance.svg
 
 bench-docs: bench-plot
 	@PYTHONPATH=tests build/venv/bin/python tests/bench/bench_docs.py

@@ -67,11 +67,12 @@ def hot_table(result):
     return bench_report.markdown_table(["scenario (file, live)", *STAGES, "all"], rows)
 
 
+ALL = bench_events.OUT / "result-all.json"      # of make bench-all
 # Of each table: the file of its results, and what makes it of them.
 TABLES = {
-    "cases": (bench_events.OUT / "result.json", lambda result: bench_report.markdown(result["cases"])),
-    "cores": (bench_events.OUT / "result.json", cores_table),
-    "hot-keys": (bench_events.OUT / "result.json", hot_table),
+    "cases": (ALL, lambda result: bench_report.markdown(result["cases"])),
+    "cores": (ALL, cores_table),
+    "hot-keys": (ALL, hot_table),
     "freshness": (bench_freshness.RESULT, bench_freshness.markdown),
     "memory": (bench_memory.MEMORY_RESULT, bench_memory.memory_markdown),
     "churn": (bench_memory.CHURN_RESULT, bench_memory.churn_markdown),

@@ -244,7 +244,7 @@ static void add_payload (buffer_t *self, uint64_t seed, int64_t bytes)
         add_text (self, i ? ",\"field_" : "\"field_");
         add_number (self, i, 2);
         add_text (self, "\":{\"n\":");
-        add_number (self, seed % 100000 + i, 5);
+        add_number (self, seed % 100000 + i, 1);
         add_text (self, ",\"text\":\"");
         add_hex (self, seed ^ i, 16);
         add_text (self, " ");
