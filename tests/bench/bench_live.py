@@ -77,7 +77,10 @@ class Live:
         """{name of the process: address of its status}."""
         found = {}
         for path in (self.folder / "state" / "status").glob("*"):
-            text = path.read_text(errors="replace")
+            try:
+                text = path.read_text(errors="replace")
+            except FileNotFoundError:
+                continue        # a note is made under another name first
             address = re.search(r"(?:127\.0\.0\.1|localhost):[1-9]\d*", text)
             if address:
                 found[path.name.rpartition(".")[0] or path.name] = address[0]
