@@ -18,6 +18,7 @@
 #   make bench-check    fails if an event got 15 % more expensive than make bench-record wrote down (3 minutes)
 #   make bench-freshness, bench-memory, bench-churn, bench-scorers   what their names say
 #   make bench-docs     the plot, and the tables of docs/performance.md and docs/scaling.md, of what these found
+#   make bench-peers   the same events through Flink and others beside it (docs/peers.md)
 #   make clean      remove what was built (what deploy/setup.sh fetched stays)
 #
 # V=1 shows whole commands. SANITIZE=address,undefined, SANITIZE=thread and CRASH_POINTS=1 (for fault tests:
@@ -281,6 +282,9 @@ bench-plot:
 
 bench-docs: bench-plot
 	@PYTHONPATH=tests build/venv/bin/python tests/bench/bench_docs.py
+
+bench-peers:
+	@tests/bench/peers/run.sh
 
 clean:
 	rm -rf $(addprefix build/,bin lib obj unit model tests fuzz bench address-undefined thread crash \

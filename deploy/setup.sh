@@ -5,6 +5,7 @@
 #   deploy/setup.sh build    compilers, libraries, redis-server, python3: enough for make, make demo
 #   deploy/setup.sh test     build, and what make test needs: Java with Kafka's jars
 #                            (build/deps/kafka/libs), promtool, Python with the clients (build/venv)
+#   deploy/setup.sh peers    test, and a Java compiler for what tests/bench/peers builds
 #   deploy/setup.sh fuzz     build, and clang with libFuzzer
 #
 # Needs root, or sudo, only where a package is absent. What is not a package of this Debian goes
@@ -70,9 +71,10 @@ packages_of () {    # mode
         libmicrohttpd-dev libcurl4-openssl-dev libsodium-dev uthash-dev libcmocka-dev redis-server redis-tools python3
     [ "$os_version" = 12 ] || printf '%s\n' libyyjson-dev
     case $1 in
-    test)
+    test | peers)
         printf '%s\n' python3-venv iproute2
         java_is_new_enough || printf '%s\n' default-jre-headless
+        [ "$1" = test ] || command -v javac > /dev/null || printf '%s\n' default-jdk-headless
         command -v mvn > /dev/null || printf '%s\n' maven
         ;;
     fuzz)
@@ -282,7 +284,7 @@ ensure_python () {
 main () {
     local mode=${1:-}
     case $mode in
-    build | test | fuzz) ;;
+    build | test | peers | fuzz) ;;
     -h | --help) usage; exit 0 ;;
     *) usage >&2; exit 64 ;;
     esac
@@ -294,7 +296,7 @@ main () {
     scratch=$(mktemp -d)
     ensure_packages "$mode"
     ensure_yyjson
-    if [ "$mode" = test ]; then
+    if [ "$mode" = test ] || [ "$mode" = peers ]; then
         ensure_promtool
         ensure_kafka
         ensure_python
