@@ -13,7 +13,11 @@
 #   make chaos      random faults for SECONDS (60), from SEED (the time), then Redis against the oracle
 #   make soak-scaling   1 -> 4 -> 2 scorers at full speed, 20 times; make soak-restart   5 rolling restarts
 #   make control-soak  the control plane's tests in their long forms (20 minutes), also under sanitizers
-#   make bench      CPU microseconds an event, per process, beside the floor
+#   make bench      CPU microseconds an event, per process, beside the floor (docs/performance.md)
+#   make bench-all  the same over all scenarios of tests/bench/bench_scenarios.py (25 minutes)
+#   make bench-check    fails if an event got 15 % more expensive than make bench-record wrote down (3 minutes)
+#   make bench-freshness, bench-memory, bench-churn, bench-scorers   what their names say
+#   make bench-docs     the plot, and the tables of docs/performance.md and docs/scaling.md, of what these found
 #   make bench-peers   the same events through Flink and others beside it (docs/peers.md)
 #   make clean      remove what was built (what deploy/setup.sh fetched stays)
 #
@@ -249,21 +253,38 @@ fuzz:
 
 # --- To see it, to measure it --------------------------------------------------------------------
 
-.PHONY: demo bench bench-peers bench-scorers clean
+.PHONY: demo clean
 demo:
 	@deploy/setup.sh build
 	$(AGAIN) all
 	@deploy/demo.sh
 
+# tests/bench/run.sh sets up and builds; what BENCH_… names say is there and in each program.
+.PHONY: bench bench-all bench-check bench-record bench-scorers bench-freshness bench-memory bench-churn
+.PHONY: bench-plot bench-docs
 bench:
 	@tests/bench/run.sh
 
+bench-all:
+	@BENCH_SCENARIOS=all BENCH_RESULT=build/bench/result-all.json tests/bench/run.sh
+
+bench-check bench-scorers bench-freshness bench-memory:
+	@tests/bench/run.sh --with $(if $(filter bench-scorers,$@),scorers,$(subst -,_,$@))
+
+bench-record:
+	@tests/bench/run.sh --with bench_check --record
+
+bench-churn:
+	@tests/bench/run.sh --with bench_memory --churn
+
+bench-plot:
+	@build/venv/bin/python tests/bench/bench_plot.py build/bench/result-all.json docs/performance.svg
+
+bench-docs: bench-plot
+	@PYTHONPATH=tests build/venv/bin/python tests/bench/bench_docs.py
+
 bench-peers:
 	@tests/bench/peers/run.sh
-
-bench-scorers: all
-	@make -s -f tests/bench/Makefile
-	@PYTHONPATH=tests build/venv/bin/python tests/bench/scorers.py
 
 clean:
 	rm -rf $(addprefix build/,bin lib obj unit model tests fuzz bench address-undefined thread crash \

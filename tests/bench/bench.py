@@ -1,12 +1,13 @@
 """make bench: the pipeline over a file and over a local Kafka, and the floor beside it.
 
 Every run starts with an empty state folder and an empty Redis, and must say that it took in exactly
-the events there are, none dead, late or skipped; otherwise the bench fails. What is measured, and
-how well: bench_process.py. What is printed: bench_report.py. By hand: tests/bench/run.sh --help.
+the events there are, none dead, late or skipped; otherwise the bench fails. The floor is measured
+between the runs, so that a slow moment of the machine meets both. What is run: bench_scenarios.py;
+what is measured, and how well: bench_process.py; what is printed: bench_report.py. By hand:
+tests/bench/run.sh --help.
 """
 
 import contextlib
-import hashlib
 import json
 import os
 import re
@@ -18,99 +19,56 @@ import sys
 import tempfile
 from pathlib import Path
 
+import bench_events
 import bench_process
 import bench_report
-from confluent_kafka import KafkaException, Producer
-from confluent_kafka.admin import AdminClient
+import bench_scenarios
+from bench_events import OUT, say
 from bench_process import BenchError
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from support import kafka_tools, servers  # noqa: E402
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+from support import servers
 
 ROOT = Path(__file__).resolve().parents[2]
-OUT = ROOT / "build" / "bench"
 HOTPATH = Path(os.environ.get("HOTPATH_TEST_BIN") or ROOT / "build" / "bin") / "hotpath"
-SCENARIOS = ROOT / "tests" / "bench" / "scenarios"
-PARTITIONS = 4
-LIVE_EVENTS_PER_SECOND = 100_000
-SQUEEZED_MS = 3 * 3600 * 1000
 SMALL_SHARE = 10                # the marginal cost is between N events and N / 10
-RUN_SECONDS_MAX = 900
+RUN_SECONDS_MAX = 300
 
 
 class Settings:
+    """What BENCH_… says; None: as the scenario has it."""
+
     def __init__(self, environment):
-        self.events = int(environment.get("BENCH_EVENTS", "2000000"))
+        def words(name):
+            return environment[name].split() if environment.get(name) else None
+
+        names = words("BENCH_SCENARIOS") or ["reference"]
+        unknown = set(names) - set(bench_scenarios.SCENARIOS) - {"all"}
+        if unknown:
+            raise BenchError(f"BENCH_SCENARIOS: {', '.join(sorted(unknown))}: none of all, "
+                             f"{', '.join(bench_scenarios.SCENARIOS)}")
+        self.scenarios = [scenario for name, scenario in bench_scenarios.SCENARIOS.items()
+                          if name in names or "all" in names]
+        self.events = int(environment["BENCH_EVENTS"]) if environment.get("BENCH_EVENTS") else None
         self.runs = int(environment.get("BENCH_RUNS", "3"))
-        self.sources = environment.get("BENCH_SOURCES", "file kafka").split()
-        self.paces = environment.get("BENCH_PACES", "live squeezed").split()
+        self.sources = words("BENCH_SOURCES")
+        self.paces = words("BENCH_PACES")
         self.arguments = shlex.split(environment.get("BENCH_ARGUMENTS", ""))
-        if self.events < 1000 or self.runs < 1:
+        self.load_before = os.getloadavg()[0]
+        self.result = Path(environment.get("BENCH_RESULT") or OUT / "result.json")
+        if (self.events or 1000) < 1000 or self.runs < 1:
             raise BenchError("BENCH_EVENTS must be at least 1000, BENCH_RUNS at least 1")
-        if not set(self.sources) <= {"file", "kafka"} or not self.sources:
+        if not set(self.sources or []) <= {"file", "kafka"}:
             raise BenchError("BENCH_SOURCES: file, kafka")
-        if not set(self.paces) <= {"live", "squeezed"} or not self.paces:
+        if not set(self.paces or []) <= {"live", "squeezed"}:
             raise BenchError("BENCH_PACES: live, squeezed")
 
-
-def say(text):
-    print(f"bench: {text}", file=sys.stderr, flush=True)
-
-
-# --- The events ---------------------------------------------------------------------------------
-
-def span_ms(pace, events):
-    return events * 1000 // LIVE_EVENTS_PER_SECOND if pace == "live" else SQUEEZED_MS
-
-
-def made_file(pace, events):
-    """The file of the events, made once: its name holds the maker's hash."""
-    maker = OUT / "make_events"
-    version = hashlib.sha256(maker.read_bytes()).hexdigest()[:12]
-    path = OUT / f"events-{pace}-{events}-{version}.jsonl"
-    if path.exists():
-        return path
-    for older in OUT.glob(f"events-{pace}-{events}-*.jsonl"):
-        older.unlink()
-    say(f"making {path.name}")
-    half = path.with_suffix(".half")
-    try:
-        with open(half, "wb") as out:
-            subprocess.run([maker, "--events", str(events), "--span-ms",
-                            str(span_ms(pace, events))], stdout=out, check=True)
-        half.rename(path)
-    finally:
-        half.unlink(missing_ok=True)
-    return path
-
-
-def produce_file(brokers, topic, path, time_ms_of=None):
-    """The file's lines, one a message, over the partitions in turn; uncompressed. time_ms_of (line)
-    is a record's time, else the producer's clock says it."""
-    kafka_tools.create_topic(brokers, topic, PARTITIONS)
-    failures = []
-    # Idempotent: else a retry may change the order, and events come late.
-    producer = Producer({"bootstrap.servers": brokers, "linger.ms": 20, "batch.size": 1 << 20,
-                         "enable.idempotence": True,
-                         "queue.buffering.max.messages": 1_000_000, "log_level": 3,
-                         "on_delivery": lambda error, _: error and failures.append(error)})
-    count = 0
-    with open(path, "rb") as lines:
-        for line in lines:
-            timed = {"timestamp": time_ms_of(line)} if time_ms_of else {}
-            while True:
-                try:
-                    producer.produce(topic, line[:-1], partition=count % PARTITIONS, **timed)
-                    break
-                except BufferError:
-                    producer.poll(0.05)
-            count += 1
-            if count % 10_000 == 0:
-                producer.poll(0)
-    left = producer.flush(120)
-    ends = sum(kafka_tools.end_offsets(brokers, topic).values())
-    if failures or left or ends != count:
-        raise BenchError(f"{topic}: {ends} of {count} events arrived, {failures[:1]}")
+    def cases(self, source):
+        """(scenario, pace) of each case over this source."""
+        return [(scenario, pace) for scenario in self.scenarios
+                if source in (self.sources or scenario.sources)
+                and not (source == "file" and scenario.msgpack)
+                for pace in self.paces or scenario.paces]
 
 
 # --- One run ------------------------------------------------------------------------------------
@@ -131,7 +89,7 @@ def check_counts(measured, events, command):
     if counts != {"events in": events, "applied": events, "skipped": 0, "late": 0, "dead": 0}:
         raise BenchError(f"the run did not apply {events} events exactly; it says:\n"
                          f"{measured.stdout[-2000:]}{measured.stderr[-2000:]}")
-    if "restarted" in measured.stdout:
+    if bench_process.RESTARTED in measured.stderr:
         raise BenchError(f"a part was restarted meanwhile:\n{measured.stderr[-4000:]}")
     names = [process.name for process in measured.processes.values()]
     for name in ("ingestor", "scorer", "profiler", "metrics", "configd", "sink"):
@@ -147,13 +105,13 @@ class Bench:
         self.kafka = kafka
         self.number = 0
 
-    def pipeline(self, source, events):
+    def pipeline(self, source, events, scenarios=bench_scenarios.REFERENCE_FOLDER):
         """One run of `hotpath run --once`; (Measured, the Redis server's CPU seconds)."""
         self.number += 1
         folder = self.folder / f"run-{self.number}"
         folder.mkdir()
         self.redis.client().flushall()
-        command = [str(HOTPATH), "run", "--once", *source, "--scenarios-dir", str(SCENARIOS),
+        command = [str(HOTPATH), "run", "--once", *source, "--scenarios-dir", str(scenarios),
                    "--redis", self.redis.url, "--state", str(folder / "state"),
                    *self.settings.arguments]
         if "--brokers" in source:
@@ -169,63 +127,64 @@ class Bench:
             f"{measured.wall_seconds:.1f} s")
         return measured, redis_cpu
 
-    def floor(self, arguments, events):
-        """{read, parse: [CPU seconds of each run]}."""
-        found = {}
-        for mode in ("read", "parse"):
-            results = []
-            for _ in range(self.settings.runs):
-                done = subprocess.run([OUT / "floor", *arguments, mode], capture_output=True,
-                                      text=True, timeout=RUN_SECONDS_MAX)
-                if done.returncode != 0:
-                    raise BenchError(f"floor {' '.join(arguments)}: {done.stderr[-2000:]}")
-                result = json.loads(done.stdout)
-                if result["events"] != events:
-                    raise BenchError(f"the floor saw {result['events']} of {events} events")
-                results.append(result["cpu_seconds"])
-            found[mode] = results
-        return found
+    def case(self, source, scenario, pace):
+        """All runs over one scenario from one source at one pace."""
+        events = self.settings.events or scenario.events
+        # The squeezed pace has other windows with fewer events: no marginal cost by a difference.
+        small = events // SMALL_SHARE if pace == "live" else None
+        whole, floor_arguments = self.prepare(source, scenario, pace, events)
+        part = self.prepare(source, scenario, pace, small)[0] if small else None
+        documents = bench_scenarios.folder_of(scenario, OUT)
+        case = bench_report.Case(
+            scenario=scenario, source=source, pace=pace, events=events, small_events=small,
+            command=" ".join(["hotpath run --once", *source_words(whole), "--scenarios-dir",
+                              str(documents.relative_to(ROOT)), "--redis … --state …",
+                              *self.settings.arguments]))
+        say(f"{scenario.name}, {source}, {pace}")
+        parse = "parse-msgpack" if scenario.msgpack else "parse"
+        for _ in range(self.settings.runs):
+            case.floor_reads.append(floor([*floor_arguments, "read"], events))
+            case.floor_parses.append(floor([*floor_arguments, parse], events))
+            case.runs.append(self.pipeline(whole, events, documents))
+            if part:
+                case.small_runs.append(self.pipeline(part, small, documents))
+        return case
 
-    def case(self, source, pace):
-        """All runs over one source at one pace."""
-        events = self.settings.events
-        path = made_file(pace, events)
-        small = events // SMALL_SHARE
-        small_path = made_file(pace, small) if pace == "live" else None
+    def prepare(self, source, scenario, pace, events):
+        """Makes the events; what says to hotpath, and what to floor, where they are."""
         if source == "file":
-            flags, floor_arguments = ["--file", str(path)], ["file", str(path)]
-            small_flags = ["--file", str(small_path)]
-        else:
-            flags, floor_arguments = self.topic(pace, path, events)
-            small_flags = self.topic(f"{pace}-small", small_path, small)[0] if small_path else None
-        say(f"{source}, {pace}: the floor")
-        floor = self.floor(floor_arguments, events)
-        say(f"{source}, {pace}: the pipeline")
-        runs = [self.pipeline(flags, events) for _ in range(self.settings.runs)]
-        small_runs = []
-        if small_path:
-            small_runs = [self.pipeline(small_flags, small) for _ in range(self.settings.runs)]
-        return bench_report.Case(
-            source=source, pace=pace, events=events, event_bytes=path.stat().st_size / events - 1,
-            command=" ".join(["hotpath run --once", *source_words(flags),
-                              "--scenarios-dir tests/bench/scenarios --redis … --state …",
-                              *self.settings.arguments]),
-            runs=runs, floor=floor, small_events=small, small_runs=small_runs)
-
-    def topic(self, name, path, events):
-        topic = f"user-behaviors-bench-{name}"
-        say(f"filling {topic}")
-        produce_file(self.kafka.brokers, topic, path)
+            path = bench_events.file_of(scenario, pace, events)
+            return ["--file", str(path)], ["file", str(path)]
+        topic = f"user-behaviors-bench-{scenario.name}-{pace}-{events}"
+        bench_events.fill_topic(self.kafka.brokers, topic, scenario, pace, events)
         return (["--brokers", self.kafka.brokers, "--topics", f"^{topic}$", "--from", "earliest"],
                 ["kafka", self.kafka.brokers, topic, str(events)])
 
-    def forget_topics(self):
-        """One pace's topics are enough to hold at once."""
-        admin = AdminClient({"bootstrap.servers": self.kafka.brokers})
-        names = [name for name in admin.list_topics(timeout=30).topics
-                 if name.startswith("user-behaviors-bench-")]
-        for deleted in admin.delete_topics(names).values():
-            deleted.result(30)
+    def forget(self, scenario):
+        """One case's events are enough to hold at once; the reference's files are kept."""
+        if self.kafka:
+            admin = AdminClient({"bootstrap.servers": self.kafka.brokers})
+            names = [name for name in admin.list_topics(timeout=30).topics
+                     if name.startswith("user-behaviors-bench-")]
+            for deleted in admin.delete_topics(names).values():
+                deleted.result(30)
+        if scenario.name != "reference":
+            for path in OUT.glob(f"events-{scenario.name}-*.jsonl"):
+                path.unlink()
+        for left in self.folder.iterdir():
+            shutil.rmtree(left)
+
+
+def floor(arguments, events):
+    """What ./floor says of one reading, with that it saw all events."""
+    done = subprocess.run([OUT / "floor", *arguments], capture_output=True, text=True,
+                          timeout=RUN_SECONDS_MAX)
+    if done.returncode != 0:
+        raise BenchError(f"floor {' '.join(arguments)}: {done.stderr[-2000:]}")
+    result = json.loads(done.stdout)
+    if result["events"] != events:
+        raise BenchError(f"the floor saw {result['events']} of {events} events")
+    return result
 
 
 def source_words(flags):
@@ -241,34 +200,50 @@ def check_disk(folder):
         raise BenchError(f"{folder} has {free >> 20} MiB free, 3 GiB are needed")
 
 
+def run_cases(settings, folder, redis, source, cases):
+    """Measures each case over the source, adds it to `cases`, prints it, and writes what there is.
+    One that fails keeps no other from being measured; the names of those."""
+    failed = []
+    with contextlib.ExitStack() as stack:
+        kafka = None
+        if source == "kafka":
+            say("starting Kafka")
+            kafka = stack.enter_context(servers.Kafka())
+        runner = Bench(settings, folder, redis, kafka)
+        for scenario, pace in settings.cases(source):
+            try:
+                cases.append(runner.case(source, scenario, pace))
+            except BenchError as error:
+                say(f"error: {scenario.name}, {source}, {pace}: {error}")
+                failed.append(f"{scenario.name} ({source}, {pace})")
+                runner.forget(scenario)
+                continue
+            print(bench_report.table(bench_report.numbers(cases[-1])), flush=True)
+            bench_report.write_json(settings.result, cases, settings)
+            runner.forget(scenario)
+    return failed
+
+
 def bench():
     settings = Settings(os.environ)
     if not HOTPATH.exists():
         raise BenchError(f"{HOTPATH} is absent: run make first")
     OUT.mkdir(parents=True, exist_ok=True)
     check_disk(OUT)
-    cases, load = [], os.getloadavg()[0]
+    cases, failed = [], []
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hotpath-bench-")))
         check_disk(folder)
         redis = stack.enter_context(servers.Redis())
-        for source in settings.sources:
-            with contextlib.ExitStack() as of_source:
-                kafka = None
-                if source == "kafka":
-                    say("starting Kafka")
-                    kafka = of_source.enter_context(servers.Kafka())
-                runner = Bench(settings, folder, redis, kafka)
-                for pace in settings.paces:
-                    cases.append(runner.case(source, pace))
-                    print(bench_report.table(cases[-1]), flush=True)
-                    if kafka:
-                        runner.forget_topics()
-                    for left in folder.iterdir():
-                        shutil.rmtree(left)
-    bench_report.write_json(OUT / "result.json", cases, settings, load)
-    print(f"\n{bench_report.LEGEND}\n{bench_report.machine()}; load before: {load:.1f}\n"
-          f"As JSON: {(OUT / 'result.json').relative_to(ROOT)}")
+        for source in ("file", "kafka"):
+            if settings.cases(source):
+                failed += run_cases(settings, folder, redis, source, cases)
+    print(f"\n{bench_report.summary([bench_report.numbers(case) for case in cases])}\n"
+          f"\n{bench_report.LEGEND}\n{bench_report.machine()}; "
+          f"load before: {settings.load_before:.1f}\n"
+          f"As JSON: {settings.result}")
+    if failed:
+        raise BenchError(f"not measured: {', '.join(failed)}")
 
 
 def main(run=bench):

@@ -1,10 +1,13 @@
-"""Runs one command and measures it: the CPU and the peak memory of it and of each of its children.
+"""Runs one command and measures it: CPU, peak memory and bytes written, of it and of its children.
 
 How: while the command runs, /proc/PID/stat (user and system time of all threads, also of those that
-ended) and VmHWM of it and of its children are read every 20 ms, and the last reading of a process
-counts. So up to 20 ms of wall time of each process's end is not seen, and the kernel counts in
-ticks of 10 ms. The sum over all is exact nevertheless: it is wait4's rusage of the command, which
-holds what it waited for. The difference is reported as `unattributed`, not spread.
+ended), VmHWM and /proc/PID/io of it and of its children are read every 20 ms, and the last reading
+of a process counts. So up to 20 ms of wall time of each process's end is not seen, and the kernel
+counts in ticks of 10 ms. The sums over all are exact nevertheless: they are wait4's rusage of the
+command, which holds what it waited for. The difference is reported as `unattributed`, not spread.
+
+Bytes written are those that the kernel must write to a disk (write_bytes: pages made dirty); a
+state folder in a tmpfs has none.
 
 Not counted: the servers (their CPU is measured apart by cpu_seconds), and this program.
 """
@@ -18,6 +21,8 @@ from pathlib import Path
 
 SAMPLE_SECONDS = 0.02
 TICKS = os.sysconf("SC_CLK_TCK")
+BLOCK_BYTES = 512       # of rusage's ru_oublock
+RESTARTED = "died and is started again"     # what `hotpath run` logs of a part
 
 
 class BenchError(Exception):
@@ -29,6 +34,7 @@ class Process:
     name: str
     cpu_seconds: float = 0.0
     rss_bytes: int = 0
+    written_bytes: int = 0
 
 
 @dataclass
@@ -38,6 +44,7 @@ class Measured:
     stderr: str
     wall_seconds: float
     cpu_seconds: float          # exact, of all together
+    written_bytes: int          # likewise
     processes: dict = field(default_factory=dict)   # pid -> Process
 
     def by_name(self):
@@ -47,6 +54,10 @@ class Measured:
             cpu, rss, count = names.get(process.name, (0.0, 0, 0))
             names[process.name] = (cpu + process.cpu_seconds, rss + process.rss_bytes, count + 1)
         return names
+
+    def written_by(self, name):
+        return sum(process.written_bytes for process in self.processes.values()
+                   if process.name == name)
 
 
 def cpu_seconds(pid):
@@ -59,7 +70,17 @@ def cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
-def _sample(pid, processes):
+def written_bytes(pid):
+    """What a process had the kernel write to disks so far, or None if it has gone."""
+    try:
+        text = Path(f"/proc/{pid}/io").read_text()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) for line in text.splitlines()
+                 if line.startswith("write_bytes:")), None)
+
+
+def _sample(pid, processes, is_parent):
     try:
         name = os.path.basename(os.readlink(f"/proc/{pid}/exe")).removesuffix(" (deleted)")
         status = Path(f"/proc/{pid}/status").read_text()
@@ -71,6 +92,8 @@ def _sample(pid, processes):
     process = processes.setdefault(pid, Process(name))
     process.name = name or process.name
     process.cpu_seconds = max(process.cpu_seconds, cpu)
+    if not is_parent:       # the kernel adds to its bytes those of each child that has ended
+        process.written_bytes = max(process.written_bytes, written_bytes(pid) or 0)
     at = status.find("VmHWM:")
     if at >= 0:
         process.rss_bytes = max(process.rss_bytes, int(status[at:].split()[1]) * 1024)
@@ -96,7 +119,7 @@ def _sample_all(parent, processes, deep):
         if not deep:
             break
     for pid in pids:
-        _sample(pid, processes)
+        _sample(pid, processes, pid == parent)
 
 
 def run(command, folder, seconds_max, deep=False):
@@ -131,7 +154,7 @@ def run(command, folder, seconds_max, deep=False):
             child.returncode = os.waitstatus_to_exitcode(status)    # we reaped it ourselves
     return Measured(child.returncode, out_path.read_text(errors="replace"),
                     error_path.read_text(errors="replace"), time.monotonic() - began,
-                    usage.ru_utime + usage.ru_stime, processes)
+                    usage.ru_utime + usage.ru_stime, usage.ru_oublock * BLOCK_BYTES, processes)
 
 
 def tail(path, lines=25):

@@ -1,10 +1,11 @@
 /*  floor: the least that any pipeline must do with the benchmark's events, so that its cost has
  *  something to be compared with: read them (a file by read (), or Kafka by librdkafka's
- *  rd_kafka_consumer_poll), and parse each with yyjson. One thread of ours; librdkafka has its own,
- *  which count. It looks at no field, keeps nothing and sends nothing.
+ *  rd_kafka_consumer_poll), and parse each: JSON with yyjson, msgpack by walking over its tokens. One
+ *  thread of ours; librdkafka has its own, which count. It looks at no field, keeps nothing and sends
+ *  nothing.
  *
  *      floor file PATH parse|read
- *      floor kafka BROKERS TOPIC COUNT parse|read
+ *      floor kafka BROKERS TOPIC COUNT parse|parse-msgpack|read
  *
  *  Prints one JSON line: events, bytes, cpu_seconds (user and system, all threads), wall_seconds.
  */
@@ -28,7 +29,7 @@
 #define TOPIC_MS_MAX 10000
 
 typedef struct {
-    bool parses;
+    bool parses, is_msgpack;
     char *pool_bytes;
     yyjson_alc pool;
     uint64_t event_count;
@@ -50,13 +51,48 @@ static double cpu_seconds (void)
            (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 }
 
-/*  0, or -1 if it is not JSON. */
+/*  Bytes of the head and the body of the msgpack value at `at`, and in *inside how many values follow
+ *  within it; 0 for what the maker does not write. */
+static size_t msgpack_step (const uint8_t *at, size_t size, size_t *inside)
+{
+    static const uint8_t FIXED[] = {5, 9, 2, 3, 5, 9, 2, 3, 5, 9}; /* from 0xca: float 32 to int 64 */
+    uint8_t head = *at;
+    *inside = head >= 0x80 && head < 0x90 ? 2u * (head & 15u) : head >> 4 == 9 ? head & 15u : 0;
+    if (head < 0xa0 || head >= 0xe0 || head == 0xc0 || head == 0xc2 || head == 0xc3)
+        return 1;
+    if (head < 0xc0)
+        return 1u + (head & 31u);
+    if (head >= 0xca && head < 0xca + sizeof FIXED)
+        return FIXED[head - 0xca];
+    return head == 0xd9 && size > 1 ? 2u + at[1] : 0;
+}
+
+/*  0, or -1 if it is not one msgpack value. */
+static int walk_msgpack (const uint8_t *at, size_t size)
+{
+    for (size_t left = 1, inside; left; left += inside - 1) {
+        size_t step = size ? msgpack_step (at, size, &inside) : 0;
+        if (step == 0 || step > size)
+            return -1;
+        at += step;
+        size -= step;
+    }
+    return size ? -1 : 0;
+}
+
+/*  0, or -1 if it is not JSON (msgpack). */
 static int take (floor_t *self, char *bytes, size_t size)
 {
     self->event_count++;
     self->byte_count += size;
     if (!self->parses)
         return 0;
+    if (self->is_msgpack) {
+        int bad = walk_msgpack ((const uint8_t *)bytes, size);
+        if (bad)
+            fprintf (stderr, "floor: event %lu is not msgpack\n", (unsigned long)self->event_count);
+        return bad;
+    }
     yyjson_alc_pool_init (&self->pool, self->pool_bytes, POOL_BYTES);
     yyjson_doc *doc = yyjson_read_opts (bytes, size, 0, &self->pool, NULL);
     if (!doc) {
@@ -186,12 +222,15 @@ int main (int argc, char **argv)
     bool file = argc == 4 && strcmp (argv[1], "file") == 0;
     bool kafka = argc == 6 && strcmp (argv[1], "kafka") == 0;
     const char *mode = argv[argc - 1];
-    if ((!file && !kafka) || (strcmp (mode, "parse") != 0 && strcmp (mode, "read") != 0)) {
+    bool msgpack = kafka && strcmp (mode, "parse-msgpack") == 0;
+    bool parses = msgpack || strcmp (mode, "parse") == 0;
+    if ((!file && !kafka) || (!parses && strcmp (mode, "read") != 0)) {
         fprintf (stderr, "usage: floor file PATH parse|read\n"
-                         "       floor kafka BROKERS TOPIC COUNT parse|read\n");
+                         "       floor kafka BROKERS TOPIC COUNT parse|parse-msgpack|read\n");
         return 64;
     }
-    floor_t self = {.parses = strcmp (mode, "parse") == 0, .pool_bytes = memory_new (POOL_BYTES)};
+    floor_t self = {
+        .parses = parses, .is_msgpack = msgpack, .pool_bytes = memory_new (POOL_BYTES)};
     double began = now_seconds ();
     int failed = file ? read_file (&self, argv[2])
                       : read_kafka (&self, argv[2], argv[3], strtoull (argv[4], NULL, 10));

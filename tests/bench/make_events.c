@@ -1,226 +1,62 @@
-/*  make_events: writes behaviour events as JSON lines of about 370 bytes to stdout, fast and always
- *  the same ones for the same options: what the benchmark reads. Items and users are Zipf, the
- *  actions a funnel, times rise evenly with a little jitter. It makes nothing invalid, nothing late
- *  and no odd spelling (tests/support/maker.py does), and no scenario but those of ./scenarios.
+/*  make_events: writes made behaviour events (event_maker.h): what the benchmarks read. As JSON lines
+ *  to stdout, or to a Kafka topic that exists; all at once with times spread evenly over --span-ms, or
+ *  at a pace.
  *
- *      make_events --events 2000000 --span-ms 20000 [--seed 1] [--start-ms T] [--jitter-ms 500]
+ *      make_events --events 2000000 --span-ms 20000 [--seed 1] [--start-ms T] …
+ *      make_events --events 6000000 --rate 100000 [--speed 1] --brokers B --topic T [--compression lz4]
+ *
+ *  At a pace (--rate, events a second) event i is due i / rate seconds after the start, and its time is
+ *  --start-ms (0: now) and --speed times what has passed until then: that of its place, not of its
+ *  sending, so that one that is sent late is seen to be late. --marks FILE says how late: a line for each
+ *  second of event time, with that second and the clock when its first event was sent, both in ms. On
+ *  SIGTERM it ends as if all were sent. To Kafka it prints, at its end, one JSON line: events, bytes,
+ *  cpu_seconds, wall_seconds, and late_ms, the most that an event was sent after it was due.
  */
 #include "common/memory.h"
+#include "event_maker.h"
+#include "kafka_feed.h"
 
-#include <getopt.h>
 #include <math.h>
-#include <stdbool.h>
-#include <stdint.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
-#define ITEM_COUNT     20000u
-#define USER_COUNT     100000u
-#define TENANT_COUNT   3u
-#define BUFFER_BYTES   (1u << 20)
-#define LINE_BYTES_MAX 1024u
-#define ITEM_SKEW      1.0
-#define USER_SKEW      0.6
-
-/*  One draw from a fixed distribution in constant time (Walker's alias method). */
-typedef struct {
-    uint32_t count;
-    double *keep;
-    uint32_t *other;
-} picker_t;
+#define BUFFER_BYTES (1u << 20)
+#define PACE_STEP_NS 1000000L
 
 typedef struct {
-    uint64_t seed;
-    uint64_t event_count;
-    int64_t start_ms;
-    int64_t span_ms;
-    int64_t jitter_ms;
+    event_maker_options_t events;
+    int64_t event_count, start_ms, span_ms, rate, linger_ms;
+    double speed;
+    const char *brokers, *topic, *compression, *marks;
 } options_t;
 
 typedef struct {
-    char *bytes;
-    size_t size;
-} buffer_t;
+    event_maker_t *maker;
+    kafka_feed_t *feed; /* NULL: to stdout */
+    buffer_t buffer;
+    uint64_t byte_count, event_count;
+    double began, late_seconds;
+    FILE *marks; /* NULL: none wanted */
+    int64_t marked_second;
+} run_t;
 
-typedef struct {
-    const char *name;
-    double share;
-} action_t;
+static volatile sig_atomic_t stopped;
 
-static const action_t ACTIONS[] = {
-    {"impression", 48}, {"view", 24},  {"click", 11},     {"play", 4},      {"play_end", 3},
-    {"like", 4},        {"share", 1},  {"favorite", 2},   {"comment", 1},   {"add_cart", 1},
-    {"purchase", 0.6},  {"read", 0.2}, {"read_end", 0.1}, {"dislike", 0.1},
-};
-#define ACTION_COUNT (sizeof ACTIONS / sizeof *ACTIONS)
-
-static const char *const TENANTS[TENANT_COUNT] = {"acme", "globex", "initech"};
-static const char *const SCENARIOS[TENANT_COUNT][2] = {
-    {"home_feed", "shop"},
-    {"news_front", "short_video"},
-    {"courses", "music_daily"},
-};
-static const char *const DEVICES[4] = {"android", "ios", "web", "tablet"};
-
-static uint64_t draw (uint64_t *state)
+static void stop (int signal_number)
 {
-    /* xorshift64*: quick, and good enough for made data. */
-    *state ^= *state >> 12;
-    *state ^= *state << 25;
-    *state ^= *state >> 27;
-    return *state * 2685821657736338717u;
+    (void)signal_number;
+    stopped = 1;
 }
 
-static uint32_t draw_below (uint64_t *state, uint32_t limit)
+static double clock_seconds (clockid_t id)
 {
-    return (uint32_t)(((draw (state) >> 32) * limit) >> 32);
-}
-
-static double draw_share (uint64_t *state)
-{
-    return (double)(draw (state) >> 11) * 0x1p-53;
-}
-
-/*  `weights` are scaled in place. */
-static picker_t picker_new (double *weights, uint32_t count)
-{
-    picker_t self = {count, memory_new_array (count, sizeof (double)),
-                     memory_new_array (count, sizeof (uint32_t))};
-    uint32_t *low = memory_new_array (count, sizeof *low);
-    uint32_t *high = memory_new_array (count, sizeof *high);
-    uint32_t low_count = 0, high_count = 0;
-    double sum = 0;
-    for (uint32_t i = 0; i < count; i++)
-        sum += weights[i];
-    for (uint32_t i = 0; i < count; i++) {
-        weights[i] *= count / sum;
-        self.keep[i] = 1;
-        self.other[i] = i;
-        if (weights[i] < 1)
-            low[low_count++] = i;
-        else
-            high[high_count++] = i;
-    }
-    while (low_count && high_count) {
-        uint32_t poor = low[--low_count], rich = high[high_count - 1];
-        self.keep[poor] = weights[poor];
-        self.other[poor] = rich;
-        weights[rich] -= 1 - weights[poor];
-        if (weights[rich] < 1) {
-            low[low_count++] = rich;
-            high_count--;
-        }
-    }
-    free (low);
-    free (high);
-    return self;
-}
-
-static picker_t picker_zipf (uint32_t count, double skew)
-{
-    double *weights = memory_new_array (count, sizeof *weights);
-    for (uint32_t i = 0; i < count; i++)
-        weights[i] = pow (i + 1, -skew);
-    picker_t self = picker_new (weights, count);
-    free (weights);
-    return self;
-}
-
-static picker_t picker_actions (void)
-{
-    double weights[ACTION_COUNT];
-    for (uint32_t i = 0; i < ACTION_COUNT; i++)
-        weights[i] = ACTIONS[i].share;
-    return picker_new (weights, ACTION_COUNT);
-}
-
-static void picker_end (picker_t *self)
-{
-    free (self->keep);
-    free (self->other);
-}
-
-static uint32_t pick (const picker_t *self, uint64_t *state)
-{
-    uint32_t index = draw_below (state, self->count);
-    return draw_share (state) < self->keep[index] ? index : self->other[index];
-}
-
-static void add_text (buffer_t *self, const char *text)
-{
-    size_t size = strlen (text);
-    memcpy (self->bytes + self->size, text, size);
-    self->size += size;
-}
-
-/*  With zeros before it up to `width`. */
-static void add_number (buffer_t *self, uint64_t number, unsigned width)
-{
-    char digits[20];
-    unsigned count = 0;
-    while (number || count < width || count == 0) {
-        digits[count++] = (char)('0' + number % 10);
-        number /= 10;
-    }
-    while (count)
-        self->bytes[self->size++] = digits[--count];
-}
-
-static void add_hex (buffer_t *self, uint64_t number, unsigned width)
-{
-    for (unsigned i = width; i-- > 0;)
-        self->bytes[self->size++] = "0123456789abcdef"[number >> (4 * i) & 15];
-}
-
-static void add_context (buffer_t *self, uint64_t *state, uint32_t item)
-{
-    add_text (self, ",\"context\":{\"device_type\":\"");
-    add_text (self, DEVICES[draw_below (state, 4)]);
-    add_text (self, "\",\"app_version\":\"5.");
-    add_number (self, draw_below (state, 30), 2);
-    add_text (self, ".1\",\"category\":\"category_");
-    add_number (self, item % 40, 2);
-    add_text (self, "\",\"tags\":[\"tag_");
-    add_number (self, item % 211, 3);
-    add_text (self, "\",\"tag_");
-    add_number (self, 211 + item % 97, 3);
-    add_text (self, "\"]}");
-}
-
-static void add_event (buffer_t *self, uint64_t *state, const picker_t *items,
-                       const picker_t *users, const picker_t *actions, int64_t time_ms)
-{
-    uint32_t item = pick (items, state), user = pick (users, state), action = pick (actions, state);
-    uint32_t tenant = user % TENANT_COUNT;
-    const char *scenario = SCENARIOS[tenant][draw (state) >> 63];
-    bool watched = action == 3 || action == 4;
-    add_text (self, "{\"event_id\":\"evt_");
-    add_hex (self, draw (state), 16);
-    add_text (self, "\",\"tenant_id\":\"");
-    add_text (self, TENANTS[tenant]);
-    add_text (self, "\",\"scenario_id\":\"");
-    add_text (self, scenario);
-    add_text (self, "\",\"user_id\":\"user_");
-    add_number (self, user, 7);
-    add_text (self, "\",\"item_id\":\"item_");
-    add_number (self, item, 6);
-    add_text (self, "\",\"action_type\":\"");
-    add_text (self, ACTIONS[action].name);
-    add_text (self, "\",\"timestamp\":");
-    add_number (self, (uint64_t)time_ms, 13);
-    add_text (self, ",\"position\":");
-    add_number (self, draw_below (state, 50), 1);
-    add_text (self, ",\"experiment_id\":\"ranker_7\",\"experiment_group\":\"");
-    add_text (self, draw (state) >> 63 ? "treatment\"" : "control\"");
-    add_context (self, state, item);
-    if (watched) {
-        add_text (self, ",\"watch_duration\":");
-        add_number (self, draw_below (state, 240), 1);
-        add_text (self, ".5,\"duration\":240");
-    }
-    add_text (self, "}\n");
+    struct timespec now;
+    clock_gettime (id, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
 static int flush_buffer (buffer_t *self)
@@ -233,72 +69,181 @@ static int flush_buffer (buffer_t *self)
         }
         done += (size_t)wrote;
     }
-    self->size = 0;
+    buffer_clear (self);
     return 0;
 }
 
-static int make (const options_t *options)
+static int put_event (run_t *self, int64_t time_ms)
 {
-    uint64_t state = options->seed * 0x9e3779b97f4a7c15u + 1;
-    picker_t items = picker_zipf (ITEM_COUNT, ITEM_SKEW);
-    picker_t users = picker_zipf (USER_COUNT, USER_SKEW);
-    picker_t actions = picker_actions ();
-    buffer_t buffer = {memory_new (BUFFER_BYTES + LINE_BYTES_MAX), 0};
-    int result = 0;
-    for (uint64_t i = 0; i < options->event_count && result == 0; i++) {
-        int64_t jitter = (int64_t)draw_below (&state, (uint32_t)options->jitter_ms + 1);
-        int64_t elapsed =
-            (int64_t)((double)i * (double)options->span_ms / (double)options->event_count);
-        add_event (&buffer, &state, &items, &users, &actions, options->start_ms + elapsed - jitter);
-        if (buffer.size >= BUFFER_BYTES)
-            result = flush_buffer (&buffer);
+    size_t before = self->buffer.size;
+    event_maker_next (self->maker, time_ms, &self->buffer);
+    self->byte_count += self->buffer.size - before;
+    self->event_count++;
+    if (!self->feed) {
+        buffer_append (&self->buffer, "\n", 1);
+        return self->buffer.size >= BUFFER_BYTES ? flush_buffer (&self->buffer) : 0;
     }
-    if (result == 0)
-        result = flush_buffer (&buffer);
-    free (buffer.bytes);
-    picker_end (&items);
-    picker_end (&users);
-    picker_end (&actions);
+    span_t message = {(const char *)self->buffer.bytes, self->buffer.size};
+    int result = kafka_feed_send (self->feed, message, time_ms);
+    buffer_clear (&self->buffer);
     return result;
+}
+
+static int run_at_once (run_t *self, const options_t *options)
+{
+    for (int64_t i = 0; i < options->event_count && !stopped; i++) {
+        int64_t elapsed_ms =
+            (int64_t)((double)i * (double)options->span_ms / (double)options->event_count);
+        if (put_event (self, options->start_ms + elapsed_ms))
+            return -1;
+    }
+    return 0;
+}
+
+static void mark_second (run_t *self, int64_t time_ms)
+{
+    if (!self->marks || time_ms / 1000 <= self->marked_second)
+        return;
+    self->marked_second = time_ms / 1000;
+    fprintf (self->marks, "%ld %.1f\n", (long)self->marked_second * 1000,
+             clock_seconds (CLOCK_REALTIME) * 1000);
+    fflush (self->marks);
+}
+
+static int run_at_pace (run_t *self, const options_t *options)
+{
+    double rate = (double)options->rate;
+    int64_t start_ms =
+        options->start_ms ? options->start_ms : (int64_t)(clock_seconds (CLOCK_REALTIME) * 1000);
+    for (int64_t i = 0; i < options->event_count && !stopped;) {
+        double elapsed = clock_seconds (CLOCK_MONOTONIC) - self->began;
+        int64_t due = (int64_t)(elapsed * rate);
+        if (i < due)
+            self->late_seconds = fmax (self->late_seconds, elapsed - (double)i / rate);
+        for (; i < due && i < options->event_count && !stopped; i++) {
+            double offset_ms = (double)i / rate * 1000 * options->speed;
+            mark_second (self, start_ms + (int64_t)offset_ms);
+            if (put_event (self, start_ms + (int64_t)offset_ms))
+                return -1;
+        }
+        if (self->feed)
+            kafka_feed_poll (self->feed);
+        else if (flush_buffer (&self->buffer))
+            return -1;
+        nanosleep (&(struct timespec){0, PACE_STEP_NS}, NULL);
+    }
+    return 0;
+}
+
+static int run (const options_t *options)
+{
+    int result = -1;
+    run_t self = {.maker = event_maker_new (&options->events)};
+    if (!self.maker) {
+        fprintf (stderr, "make_events: an option is out of its range\n");
+        return -1;
+    }
+    if (options->brokers && !(self.feed = kafka_feed_new (options->brokers, options->topic,
+                                                          options->compression, options->linger_ms)))
+        goto cleanup;
+    if (options->marks && !(self.marks = fopen (options->marks, "w"))) {
+        perror (options->marks);
+        goto cleanup;
+    }
+    self.began = clock_seconds (CLOCK_MONOTONIC);
+    if ((options->rate ? run_at_pace : run_at_once) (&self, options))
+        goto cleanup;
+    result = self.feed ? kafka_feed_flush (self.feed) : flush_buffer (&self.buffer);
+    if (!self.feed || result)
+        goto cleanup;
+    double wall = clock_seconds (CLOCK_MONOTONIC) - self.began;
+    printf ("{\"events\": %lu, \"bytes\": %lu, \"cpu_seconds\": %.3f, \"wall_seconds\": %.3f, "
+            "\"late_ms\": %.1f}\n",
+            (unsigned long)self.event_count, (unsigned long)self.byte_count,
+            clock_seconds (CLOCK_PROCESS_CPUTIME_ID), wall, self.late_seconds * 1000);
+cleanup:
+    if (self.marks)
+        fclose (self.marks);
+    buffer_free (&self.buffer);
+    kafka_feed_destroy (&self.feed);
+    event_maker_destroy (&self.maker);
+    return result;
+}
+
+/*  One flag of the command line: where its value goes. */
+typedef struct {
+    const char *name;
+    int64_t *number;
+    double *real;
+    const char **text;
+} flag_t;
+
+/*  0, or -1 said on stderr. */
+static int read_options (options_t *options, int argc, char **argv)
+{
+    event_maker_options_t *events = &options->events;
+    const flag_t flags[] = {
+        {"--events", &options->event_count, NULL, NULL},
+        {"--start-ms", &options->start_ms, NULL, NULL},
+        {"--span-ms", &options->span_ms, NULL, NULL},
+        {"--rate", &options->rate, NULL, NULL},
+        {"--speed", NULL, &options->speed, NULL},
+        {"--linger-ms", &options->linger_ms, NULL, NULL},
+        {"--brokers", NULL, NULL, &options->brokers},
+        {"--topic", NULL, NULL, &options->topic},
+        {"--compression", NULL, NULL, &options->compression},
+        {"--marks", NULL, NULL, &options->marks},
+        {"--seed", &events->seed, NULL, NULL},
+        {"--jitter-ms", &events->jitter_ms, NULL, NULL},
+        {"--items", &events->items, NULL, NULL},
+        {"--users", &events->users, NULL, NULL},
+        {"--tenants", &events->tenants, NULL, NULL},
+        {"--scenarios", &events->scenarios, NULL, NULL},
+        {"--item-skew", NULL, &events->item_skew, NULL},
+        {"--user-skew", NULL, &events->user_skew, NULL},
+        {"--in-turn", &events->in_turn, NULL, NULL},
+        {"--hot-percent", &events->hot_percent, NULL, NULL},
+        {"--drift-events", &events->drift_events, NULL, NULL},
+        {"--lean", &events->lean, NULL, NULL},
+        {"--extra-bytes", &events->extra_bytes, NULL, NULL},
+        {"--msgpack", &events->msgpack, NULL, NULL},
+    };
+    for (int i = 1; i < argc; i += 2) {
+        const flag_t *flag = NULL;
+        for (size_t f = 0; f < sizeof flags / sizeof *flags; f++)
+            if (strcmp (argv[i], flags[f].name) == 0)
+                flag = &flags[f];
+        char *value = argv[i + 1], *end = value;
+        if (flag && value && flag->number)
+            *flag->number = strtoll (value, &end, 10);
+        else if (flag && value && flag->real)
+            *flag->real = strtod (value, &end);
+        else if (flag && value)
+            *flag->text = value, end = "";
+        if (!flag || !value || *end || *value == '-' || !*value) {
+            fprintf (stderr, "make_events: %s: a flag that it does not know, or not a value\n",
+                     argv[i]);
+            return -1;
+        }
+    }
+    if (!options->brokers != !options->topic || (events->msgpack && !options->brokers)) {
+        fprintf (stderr, "make_events: --brokers and --topic go together; --msgpack needs them\n");
+        return -1;
+    }
+    return 0;
 }
 
 int main (int argc, char **argv)
 {
-    static const struct option FLAGS[] = {
-        {"events", required_argument, NULL, 'e'},    {"seed", required_argument, NULL, 's'},
-        {"start-ms", required_argument, NULL, 't'},  {"span-ms", required_argument, NULL, 'p'},
-        {"jitter-ms", required_argument, NULL, 'j'}, {NULL, 0, NULL, 0},
-    };
-    options_t options = {.seed = 1,
+    options_t options = {.events = event_maker_defaults (),
                          .event_count = 2000000,
                          .start_ms = 1700000100000,
                          .span_ms = 20000,
-                         .jitter_ms = 500};
-    for (int flag; (flag = getopt_long (argc, argv, "", FLAGS, NULL)) != -1;) {
-        int64_t number = optarg ? strtoll (optarg, NULL, 10) : -1;
-        if (flag == '?' || number < 0) {
-            fprintf (stderr, "make_events: a flag that it does not know, or not a number\n");
-            return 64;
-        }
-        switch (flag) {
-        case 'e':
-            options.event_count = (uint64_t)number;
-            break;
-        case 's':
-            options.seed = (uint64_t)number;
-            break;
-        case 't':
-            options.start_ms = number;
-            break;
-        case 'p':
-            options.span_ms = number;
-            break;
-        case 'j':
-            options.jitter_ms = number;
-            break;
-        default:
-            break;
-        }
-    }
-    return make (&options) == 0 ? 0 : 74;
+                         .linger_ms = 20,
+                         .speed = 1,
+                         .compression = "none"};
+    if (read_options (&options, argc, argv))
+        return 64;
+    signal (SIGTERM, stop);
+    return run (&options) == 0 ? 0 : 74;
 }

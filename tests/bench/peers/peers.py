@@ -13,7 +13,6 @@ import contextlib
 import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -23,16 +22,17 @@ sys.path[:0] = [str(HERE.parent), str(HERE.parents[1])]
 
 import bench  # noqa: E402
 import bench_process  # noqa: E402
+import bench_scenarios  # noqa: E402
 import engines  # noqa: E402
 import peers_report  # noqa: E402
-from bench import say  # noqa: E402
+import topics  # noqa: E402
+from bench_events import SQUEEZED_MS, say  # noqa: E402
 from bench_process import BenchError  # noqa: E402
 from settings import Settings  # noqa: E402
 from support import kafka_tools, oracle, redis_check, servers  # noqa: E402
 
 RUN_SECONDS_MAX = 1800
 HOTPATH_SHARDS = 16
-TIMESTAMP = b'"timestamp":'
 
 
 class PeersBench:
@@ -50,12 +50,7 @@ class PeersBench:
         """A topic of events that fill the span of event time; its name."""
         topic = f"user-behaviors-bench-{name}"
         say(f"filling {topic} with {events:,} events")
-        path = self.folder / f"{name}.jsonl"
-        with open(path, "wb") as out:
-            subprocess.run([bench.OUT / "make_events", "--events", str(events), "--span-ms",
-                            str(span_ms)], stdout=out, check=True)
-        bench.produce_file(self.kafka.brokers, topic, path, event_time_ms)
-        path.unlink()
+        topics.fill(self.kafka.brokers, topic, self.folder / f"{name}.jsonl", events, span_ms)
         return topic
 
     def run(self, name, topic, events):
@@ -91,9 +86,9 @@ class PeersBench:
 
     def check(self, names, events):
         """BenchError unless each engine leaves in Redis what the oracle says."""
-        topic = self.fill(f"check-{events}", events, bench.SQUEEZED_MS)
+        topic = self.fill(f"check-{events}", events, SQUEEZED_MS)
         documents = [json.loads(path.read_text())
-                     for path in sorted(bench.SCENARIOS.glob("*.json"))]
+                     for path in sorted(bench_scenarios.REFERENCE_FOLDER.glob("*.json"))]
         expected = oracle.compute(kafka_tools.partitions_of_topic(self.kafka.brokers, topic),
                                   documents)
         if expected.counts["applied"] != events:
@@ -114,7 +109,7 @@ class PeersBench:
 
     def measure(self, names, events, runs):
         """A peers_report.Group of runs of the engines over `events` and over their first tenth."""
-        span_ms = bench.SQUEEZED_MS * events // self.settings.events
+        span_ms = SQUEEZED_MS * events // self.settings.events
         small = events // bench.SMALL_SHARE
         topic = self.fill(f"{events}", events, span_ms)
         small_topic = self.fill(f"{events}-tenth", small, span_ms // bench.SMALL_SHARE)
@@ -123,14 +118,8 @@ class PeersBench:
             for name in names:
                 group.runs[name].append((self.run(name, topic, events),
                                          self.run(name, small_topic, small)))
-        self.hotpath.forget_topics()
+        self.hotpath.forget(bench_scenarios.SCENARIOS["reference"])
         return group
-
-
-def event_time_ms(line):
-    """A made event's time, for its record: PyFlink takes event time from there alone."""
-    at = line.index(TIMESTAMP) + len(TIMESTAMP)
-    return int(line[at:at + 13])
 
 
 def profile_writes(calls):
