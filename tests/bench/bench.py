@@ -251,7 +251,7 @@ def main(run=bench):
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         run()
-    except (BenchError, servers.ServerError) as error:
+    except (BenchError, servers.ServerError, TimeoutError) as error:
         print(f"bench: error: {error}", file=sys.stderr)
         return 1
     except KafkaException as error:
