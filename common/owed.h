@@ -38,7 +38,7 @@ void owed_forget (owed_t *self, const void *key, size_t key_size);
 /*  Number of owed results, waiting and in flight. */
 size_t owed_count (const owed_t *self);
 
-/*  Walks the keys of all owed results that have a body (for a new revision): calls back with each key,
+/*  Walks the keys of all owed results that have a body (when a shard has been read): calls back with each key,
  *  which owed_forget may be told then. */
 void owed_each_with_body (const owed_t *self,
                           void (*visit) (void *arg, const void *key, size_t key_size), void *arg);

@@ -1,9 +1,9 @@
-/*  metric_owed: see metric_owed.h. Windows follow each other by the slide, so that one new window puts
- *  one out of reach; a walk over all that is owed is needed only where that does not hold.
- */
+/*  metric_owed: see metric_owed.h. */
 #include "metrics/metric_owed.h"
 
+#include <string.h>
 #include "common/event.h"
+#include "common/memory.h"
 
 static void put_number (uint8_t *to, uint64_t value)
 {
@@ -18,7 +18,7 @@ void metric_owed_key (uint8_t *key, int64_t window_ms, uint64_t scenario)
     put_number (key + 9, scenario);
 }
 
-bool metric_owed_read (const void *key, size_t key_size, uint64_t scenario, int64_t *window_ms)
+bool metric_owed_read (const void *key, size_t key_size, uint64_t *scenario, int64_t *window_ms)
 {
     const uint8_t *bytes = key;
     uint64_t numbers[2] = {0, 0};
@@ -27,61 +27,62 @@ bool metric_owed_read (const void *key, size_t key_size, uint64_t scenario, int6
     for (size_t i = 0; i < 16; i++)
         numbers[i / 8] = numbers[i / 8] << 8 | bytes[1 + i];
     *window_ms = (int64_t)numbers[0];
-    return numbers[1] == scenario;
+    *scenario = numbers[1];
+    return true;
 }
 
-typedef struct {
-    owed_t *owed;
-    const metric_scenario_t *scenario;
-    int64_t reach_ms; /* length of the history */
-    int64_t floor_ms; /* windows up to it are not of the newest history_windows */
-} trim_t;
-
-/*  Would Redis still show it, since nothing but empty windows may have come after it? */
-static bool is_shown (const trim_t *trim, int64_t window_ms)
+void metric_owed_note (metric_scenario_t *scenario, int64_t window_ms)
 {
-    int64_t filled_ms = trim->scenario->filled_ms;
-    return filled_ms != EVENT_TIME_NONE && window_ms >= filled_ms &&
-           window_ms < filled_ms + trim->reach_ms;
+    uint32_t at = scenario->owed_count;
+    while (at && scenario->owed_ms[at - 1] > window_ms) /* nearly always the newest */
+        at--;
+    if (at && scenario->owed_ms[at - 1] == window_ms)
+        return;
+    if (scenario->owed_count == scenario->owed_capacity) {
+        scenario->owed_capacity = scenario->owed_capacity ? 2 * scenario->owed_capacity : 8;
+        scenario->owed_ms = memory_resize (scenario->owed_ms,
+                                           scenario->owed_capacity * sizeof *scenario->owed_ms);
+    }
+    memmove (scenario->owed_ms + at + 1, scenario->owed_ms + at,
+             (scenario->owed_count - at) * sizeof *scenario->owed_ms);
+    scenario->owed_ms[at] = window_ms;
+    scenario->owed_count++;
 }
 
-static void forget (const trim_t *trim, int64_t window_ms)
+bool metric_owed_has (const owed_t *owed, const metric_scenario_t *scenario, int64_t window_ms)
 {
     uint8_t key[METRIC_OWED_KEY_BYTES];
-    if (window_ms > trim->floor_ms || is_shown (trim, window_ms))
-        return;
-    metric_owed_key (key, window_ms, trim->scenario->hash);
-    owed_forget (trim->owed, key, sizeof key);
+    metric_owed_key (key, window_ms, scenario->hash);
+    return owed_has (owed, key, sizeof key);
 }
 
-static void visit (void *arg, const void *key, size_t key_size)
+/*  Would Redis still show it, since nothing but empty windows may have come after it? */
+static bool is_shown (const metric_scenario_t *scenario, int64_t window_ms, int64_t reach_ms)
 {
-    const trim_t *trim = arg;
-    int64_t window_ms;
-    if (metric_owed_read (key, key_size, trim->scenario->hash, &window_ms))
-        forget (trim, window_ms);
+    int64_t filled_ms = scenario->filled_ms;
+    return filled_ms != EVENT_TIME_NONE && window_ms >= filled_ms &&
+           window_ms < filled_ms + reach_ms;
 }
 
 void metric_owed_trim (owed_t *owed, metric_scenario_t *scenario, int64_t window_ms, bool filled)
 {
-    int64_t slide_ms = scenario->slide_ms;
-    int64_t reach_ms = slide_ms * scenario->live->config->metrics.history_windows;
-    int64_t shown_ms = scenario->filled_ms, trimmed_ms = scenario->trimmed_ms;
-    trim_t trim = {owed, scenario, reach_ms, window_ms - reach_ms};
-    if (filled && window_ms > shown_ms)
+    int64_t reach_ms = scenario->slide_ms * scenario->live->config->metrics.history_windows;
+    uint32_t at = 0, kept = 0;
+    if (filled && window_ms > scenario->filled_ms)
         scenario->filled_ms = window_ms;
-    bool moved = shown_ms != EVENT_TIME_NONE && shown_ms != scenario->filled_ms;
-    for (int64_t at_ms = shown_ms; moved && at_ms < shown_ms + reach_ms; at_ms += slide_ms) {
-        if (at_ms > trim.floor_ms)
-            break;
-        forget (&trim, at_ms);
+    for (; at < scenario->owed_count && scenario->owed_ms[at] <= window_ms - reach_ms; at++) {
+        uint8_t key[METRIC_OWED_KEY_BYTES];
+        int64_t old_ms = scenario->owed_ms[at];
+        if (is_shown (scenario, old_ms, reach_ms)) {
+            scenario->owed_ms[kept++] = old_ms;
+            continue;
+        }
+        metric_owed_key (key, old_ms, scenario->hash);
+        owed_forget (owed, key, sizeof key);
     }
-    if (trimmed_ms != EVENT_TIME_NONE && trim.floor_ms <= trimmed_ms)
+    if (kept == at)
         return;
-    if (trimmed_ms == EVENT_TIME_NONE || trim.floor_ms - trimmed_ms > 2 * reach_ms)
-        owed_each_with_body (owed, visit, &trim);
-    else
-        for (int64_t at_ms = trimmed_ms + slide_ms; at_ms <= trim.floor_ms; at_ms += slide_ms)
-            forget (&trim, at_ms);
-    scenario->trimmed_ms = trim.floor_ms;
+    memmove (scenario->owed_ms + kept, scenario->owed_ms + at,
+             (scenario->owed_count - at) * sizeof *scenario->owed_ms);
+    scenario->owed_count -= at - kept;
 }

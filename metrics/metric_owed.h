@@ -16,10 +16,16 @@
 enum { METRIC_OWED_KEY_BYTES = 17 }; /* 'm', window (8 bytes, big endian), scenario (likewise) */
 
 void metric_owed_key (uint8_t *key, int64_t window_ms, uint64_t scenario);
-/*  Is it the key of a window of that scenario? Fills *window_ms. */
-bool metric_owed_read (const void *key, size_t key_size, uint64_t scenario, int64_t *window_ms);
+/*  Is it the key of a window? Fills *scenario (its hash) and *window_ms. */
+bool metric_owed_read (const void *key, size_t key_size, uint64_t *scenario, int64_t *window_ms);
 
-/*  A part of a scenario that runs was owed; `filled`: it has events. Forgets what need not be owed. */
+/*  A scenario knows which of its windows may be owed, so that nobody walks over those of all others:
+ * this one is, or was when it was stored. */
+void metric_owed_note (metric_scenario_t *scenario, int64_t window_ms);
+/*  Is it owed still? */
+bool metric_owed_has (const owed_t *owed, const metric_scenario_t *scenario, int64_t window_ms);
+/*  A part of a scenario that runs was owed and noted; `filled`: it has events. Forgets what need not
+ * be owed. */
 void metric_owed_trim (owed_t *owed, metric_scenario_t *scenario, int64_t window_ms, bool filled);
 
 #endif

@@ -47,7 +47,6 @@ metric_scenario_t *metric_scenario_new (uint64_t hash, span_t tenant, span_t sce
     self->scenario_size = scenario.size;
     self->exact_from_ms = EVENT_TIME_NONE;
     self->computed_ms = EVENT_TIME_NONE;
-    self->trimmed_ms = EVENT_TIME_NONE;
     self->filled_ms = EVENT_TIME_NONE;
     self->since.since_ms = EVENT_TIME_NONE;
     self->cells = metric_cells_new ();
@@ -61,6 +60,7 @@ void metric_scenario_destroy (metric_scenario_t **self_p)
     if (!self)
         return;
     metric_cells_destroy (&self->cells);
+    free (self->owed_ms);
     buffer_free (&self->json);
     free (self->tenant);
     free (self->scenario);
@@ -95,7 +95,6 @@ void metric_scenario_adopt (metric_scenario_t *self, const stage_time_t *time)
         return;
     }
     const config_metrics_t *config = &self->live->config->metrics;
-    self->trimmed_ms = EVENT_TIME_NONE; /* the history may be another */
     self->changed |= revision_since_take (&self->since, self->live, time->greatest_ms);
     bool returned = !self->enabled;
     bool moved = self->slide_ms != config->slide_ms;

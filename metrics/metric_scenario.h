@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <uthash.h>
 #include "common/change_set.h"
 #include "common/live_scenario.h"
 #include "common/revision_since.h"
@@ -35,9 +36,11 @@ typedef struct {
     int64_t computed_ms;   /* the newest window computed as complete; NONE: none yet */
     revision_since_t since; /* of the live revision */
     bool changed;          /* the above, since it was last stored */
-    int64_t trimmed_ms;    /* no window up to here is owed, but those shown; NONE: not known */
     int64_t filled_ms;     /* the newest window with events owed in this life; NONE: none */
+    int64_t *owed_ms; /* windows that may be owed, ascending (metric_owed.h) */
+    uint32_t owed_count, owed_capacity;
     metric_cells_t *cells;
+    UT_hash_handle hh; /* of its shard, by `hash` */
 
     const live_scenario_t *live; /* NULL: not in the configuration now */
     buffer_t json;               /* the metrics block of the revision below, once it was needed */

@@ -29,6 +29,7 @@ typedef struct {
     stage_context_t context;
     metric_scenario_t **scenarios;
     size_t scenario_count, scenario_capacity;
+    metric_scenario_t *by_hash;
     metric_scenario_t **by_index; /* by live_scenario_t.index; NULL: not met yet */
     uint32_t index_count;
     change_set_t deletions; /* since the last collect () */
@@ -61,6 +62,7 @@ static void close_shard (void **shard_p)
     shard_t *self = *shard_p;
     if (!self)
         return;
+    HASH_CLEAR (hh, self->by_hash);
     for (size_t i = 0; i < self->scenario_count; i++)
         metric_scenario_destroy (&self->scenarios[i]);
     free (self->scenarios);
@@ -87,14 +89,14 @@ static void add_scenario (shard_t *self, metric_scenario_t *scenario)
             memory_resize (self->scenarios, self->scenario_capacity * sizeof *self->scenarios);
     }
     self->scenarios[self->scenario_count++] = scenario;
+    HASH_ADD (hh, self->by_hash, hash, sizeof scenario->hash, scenario);
 }
 
 static metric_scenario_t *find_hash (const shard_t *self, uint64_t hash)
 {
-    for (size_t i = self->scenario_count; i-- > 0;) /* while loading, the last one */
-        if (self->scenarios[i]->hash == hash)
-            return self->scenarios[i];
-    return NULL;
+    metric_scenario_t *scenario = NULL;
+    HASH_FIND (hh, self->by_hash, &hash, sizeof hash, scenario);
+    return scenario;
 }
 
 static void put_index (shard_t *self, uint32_t index, metric_scenario_t *scenario)
@@ -157,6 +159,7 @@ static bool forget (shard_t *self, size_t i, const stage_time_t *time)
     metric_scenario_delete (scenario, &self->deletions);
     if (scenario->live)
         self->by_index[scenario->live->index] = NULL;
+    HASH_DEL (self->by_hash, scenario);
     metric_scenario_destroy (&self->scenarios[i]);
     self->scenarios[i] = self->scenarios[--self->scenario_count];
     return true;
@@ -215,6 +218,7 @@ static void owe_window (shard_t *self, const due_t *due, const stage_time_t *tim
     metric_owed_key (key, due->window_ms, scenario->hash);
     owed_put (self->context.owed, key, sizeof key, scenario->hash, self->body.bytes,
               self->body.size);
+    metric_owed_note (scenario, due->window_ms);
     metric_owed_trim (self->context.owed, scenario, due->window_ms, self->sum.total > 0);
 }
 
@@ -298,20 +302,27 @@ static void add_newest (shard_t *self, metric_scenario_t *scenario, const stage_
     add_final (self, scenario, self->finished_ms, time);
 }
 
-typedef struct {
-    shard_t *shard;
-    metric_scenario_t *scenario;
-    int64_t newest_ms;
-} owed_walk_t;
-
-/*  Adds an owed window of that scenario whose cells are all there: older ones keep their body. */
-static void add_owed (void *arg, const void *key, size_t key_size)
+/*  Adds the owed windows of a scenario whose cells are all there: older ones keep their body. */
+static void add_owed (shard_t *self, metric_scenario_t *scenario, const stage_time_t *time)
 {
-    const owed_walk_t *walk = arg;
+    int64_t newest_ms = windows_newest (time->watermark_ms, scenario->slide_ms);
+    for (uint32_t i = scenario->owed_count; i-- > 0 && scenario->owed_ms[i] > newest_ms;) {
+        int64_t window_ms = scenario->owed_ms[i];
+        if (window_ms % scenario->slide_ms == 0 &&
+            metric_owed_has (self->context.owed, scenario, window_ms))
+            add_due (self, scenario, window_ms);
+    }
+}
+
+/*  What was owed when the shard was stored. */
+static void note_owed (void *arg, const void *key, size_t key_size)
+{
+    uint64_t hash;
     int64_t window_ms;
-    if (metric_owed_read (key, key_size, walk->scenario->hash, &window_ms) &&
-        window_ms > walk->newest_ms && window_ms % walk->scenario->slide_ms == 0)
-        add_due (walk->shard, walk->scenario, window_ms);
+    metric_scenario_t *scenario =
+        metric_owed_read (key, key_size, &hash, &window_ms) ? find_hash (arg, hash) : NULL;
+    if (scenario)
+        metric_owed_note (scenario, window_ms);
 }
 
 /*  ---- the stage ---- */
@@ -342,6 +353,7 @@ static void loaded (void *shard, const stage_time_t *time)
 {
     shard_t *self = shard;
     const live_scenario_t *live;
+    owed_each_with_body (self->context.owed, note_owed, self);
     for (uint32_t i = 0; (live = self->context.at (self->context.find_arg, i)); i++)
         adopt (self, live, time);
     for (size_t i = 0; i < self->scenario_count; i++)
@@ -412,8 +424,7 @@ static void configure (void *shard, const live_scenario_t *live, const stage_tim
         return;
     add_complete (self, scenario, time);
     add_newest (self, scenario, time);
-    owed_walk_t walk = {self, scenario, windows_newest (time->watermark_ms, scenario->slide_ms)};
-    owed_each_with_body (self->context.owed, add_owed, &walk);
+    add_owed (self, scenario, time);
     owe_dues (self, time);
 }
 
