@@ -46,8 +46,25 @@ class Walk(runs.Planned):
             for kind in rigs.KINDS:
                 self.next_of(kind)
             time.sleep(0.05)
+        self.see_a_gap()
         self.counts["points"] = len(self.rig.crash_folder.acted())
         return None
+
+    def lose_sections(self):
+        self.host.proxy.faults("sections", drop=0.5)
+        self.rig.source.feed(0.0004)
+        time.sleep(0.3)
+        self.host.proxy.faults("sections", **USUAL)
+
+    def see_a_gap(self):
+        """A worker that is killed as it wants a rewind takes the count of that gap with it: the test
+        asks for one that a living worker tells of."""
+        totals = self.host.fleet.totals
+        for _ in range(20):
+            totals.look()
+            if totals.sum("hotpath_gaps_total"):
+                return
+            self.lose_sections()
 
     def take_acted(self):
         for acted in self.rig.crash_folder.acted():
@@ -71,9 +88,7 @@ class Walk(runs.Planned):
     def trigger(self, kind, name):
         """What makes somebody pass a point that nobody passes by itself."""
         if name in ("rewind-before", "rewind-after", "rewind-wanted"):
-            self.host.proxy.faults("sections", drop=0.5)
-            time.sleep(0.3)
-            self.host.proxy.faults("sections", **USUAL)
+            self.lose_sections()
         elif name == "shard-given":
             for member in self.added:
                 self.host.fleet.remove(member)
