@@ -203,7 +203,7 @@ static void wait_for_work (worker_t *self, bool take)
         {NULL, committer_fd (self->committer), ZMQ_POLLIN, 0},
         {zsock_resolve (self->intake), 0, ZMQ_POLLIN, 0},
     };
-    zmq_poll (items, take && !self->has_held ? 4 : 3, WORKER_TURN_MS);
+    zmq_poll (items, take && !self->has_held ? 4 : 3, self->unrendered ? 0 : WORKER_TURN_MS);
 }
 
 static void advance_shards (worker_t *self, int64_t now_ms)

@@ -23,6 +23,7 @@ enum {
     WORKER_TURN_FRAMES = 32,           /* … before the loop looks at anything else */
     WORKER_TURN_MS = 20,               /* the loop's longest sleep */
     WORKER_PIPE_BYTES_MAX = 512 << 10, /* of one shard to one sink, beyond one result */
+    WORKER_RENDER_MS = 20,             /* of one turn; one result more may take longer */
     WORKER_SINK_FRAMES = 64,           /* high-water mark to a sink */
     WORKER_GREETING_MS = 1000,
     WORKER_ANNOUNCE_MS = 1000,
@@ -164,6 +165,9 @@ struct worker {
     buffer_t announce_frame;
 
     bool refreshed;   /* a shard has owed everything live in this turn */
+    int64_t render_until_ms; /* no result is rendered after it in this turn … */
+    bool unrendered;         /* … and some wait for the next one, … */
+    uint32_t render_from;    /* … of this shard first */
 
     worker_counts_t counts;
     worker_pause_t pause;

@@ -1,6 +1,7 @@
 /*  worker_results: owed results into the pipes to the sinks, and what the sinks acknowledge. */
 #include "common/worker_parts.h"
 
+#include "common/clock.h"
 #include "common/crash_point.h"
 #include "common/incarnation.h"
 #include "common/log.h"
@@ -155,19 +156,36 @@ static void render_one (shard_t *shard, uint32_t index, const owed_waiting_t *wa
     owed_enter (shard->owed, index, bytes.bytes, bytes.size, WIRE_CHUNK_BYTES_MAX);
 }
 
-/*  Renders waiting results into the pipe as long as there is room in it; in groups, for the stage to ask for the
- *  memory of a whole one at once. */
-static void fill_pipe (shard_t *shard, uint32_t index, int64_t now_ms)
+/*  A slide of many items takes long to rank in all shards: intake goes on in between. Where this turn has no time
+ *  left, the next one begins. */
+static bool may_render (worker_t *self, uint32_t shard)
+{
+    if (clock_ms () < self->render_until_ms)
+        return true;
+    if (!self->unrendered)
+        self->render_from = shard;
+    self->unrendered = true;
+    return false;
+}
+
+/*  Renders waiting results into the pipe as long as there is room in it, and time; in groups, for the stage to ask
+ *  for the memory of a whole one at once. */
+static void fill_pipe (worker_t *self, shard_t *shard, uint32_t index, int64_t now_ms)
 {
     owed_waiting_t waiting[RENDER_GROUP];
     buffer_t body = {0};
     stage_time_t time = shard_time (shard, now_ms);
     for (uint32_t count = 1; count && owed_pipe_bytes (shard->owed, index) < WORKER_PIPE_BYTES_MAX;) {
         count = owed_waiting_next (shard->owed, index, waiting, RENDER_GROUP);
+        if (count && !may_render (self, shard->number))
+            break;
         if (shard->stage->foresee)
             shard->stage->foresee (shard->state, waiting, count);
-        for (uint32_t i = 0; i < count && owed_pipe_bytes (shard->owed, index) < WORKER_PIPE_BYTES_MAX; i++)
+        for (uint32_t i = 0; i < count && owed_pipe_bytes (shard->owed, index) < WORKER_PIPE_BYTES_MAX; i++) {
+            if (i && !may_render (self, shard->number))
+                break;
             render_one (shard, index, &waiting[i], &time, &body);
+        }
     }
     buffer_free (&body);
 }
@@ -188,15 +206,15 @@ static bool write_mark (const shard_t *shard, uint64_t sequence, uint32_t mark, 
 /*  Collects unsent chunks of all shards into `results`; returns how many. */
 static uint32_t gather_chunks (worker_t *self, uint32_t index, buffer_t *results, int64_t now_ms)
 {
-    uint32_t count = 0;
+    uint32_t count = 0, from = self->render_from;
     for (uint32_t i = 0; i < self->layout.shard_count; i++) {
-        shard_t *shard = self->shards[i];
+        shard_t *shard = self->shards[(from + i) % self->layout.shard_count];
         owed_chunk_t chunk;
         if (!shard || shard->dropped)
             continue;
         follow_redis (self, shard, index, now_ms);
         if (!holds_back (self, shard))
-            fill_pipe (shard, index, now_ms);
+            fill_pipe (self, shard, index, now_ms);
         /* Before anything else: where the numbers begin, if not at 1. */
         count += write_mark (shard, owed_take_begin (shard->owed, index), WIRE_MARK_BEGIN, results);
         while (results->size < WIRE_FRAME_BYTES_GOAL && owed_to_send (shard->owed, index, &chunk)) {
@@ -284,6 +302,8 @@ static void serve_sink (worker_t *self, uint32_t index, int64_t now_ms)
 void worker_send_results (worker_t *self, int64_t now_ms)
 {
     self->refreshed = false;
+    self->unrendered = false;
+    self->render_until_ms = clock_ms () + WORKER_RENDER_MS;
     for (uint32_t i = 0; i < self->sink_count; i++)
         serve_sink (self, i, now_ms);
 }
