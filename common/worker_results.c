@@ -160,8 +160,10 @@ static void render_one (shard_t *shard, uint32_t index, const owed_waiting_t *wa
  *  left, the next one begins. */
 static bool may_render (worker_t *self, uint32_t shard)
 {
-    if (clock_ms () < self->render_until_ms)
+    if (!self->rendered || clock_ms () < self->render_until_ms) {
+        self->rendered = true; /* one at least, however late it has become */
         return true;
+    }
     if (!self->unrendered)
         self->render_from = shard;
     self->unrendered = true;
@@ -302,6 +304,7 @@ static void serve_sink (worker_t *self, uint32_t index, int64_t now_ms)
 void worker_send_results (worker_t *self, int64_t now_ms)
 {
     self->refreshed = false;
+    self->rendered = false;
     self->unrendered = false;
     self->render_until_ms = clock_ms () + WORKER_RENDER_MS;
     for (uint32_t i = 0; i < self->sink_count; i++)
