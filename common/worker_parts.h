@@ -165,8 +165,8 @@ struct worker {
     buffer_t announce_frame;
 
     bool refreshed;   /* a shard has owed everything live in this turn */
-    int64_t render_until_ms; /* no result but the first is rendered after it in this turn … */
-    bool rendered, unrendered;         /* … and some wait for the next one, … */
+    int64_t render_until_ms; /* no result but the first is rendered after it in this turn */
+    bool rendered, unrendered; /* one was; some wait for the next turn … */
     uint32_t render_from;    /* … of this shard first */
 
     worker_counts_t counts;
