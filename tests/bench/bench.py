@@ -156,7 +156,8 @@ class Bench:
             path = bench_events.file_of(scenario, pace, events)
             return ["--file", str(path)], ["file", str(path)]
         topic = f"user-behaviors-bench-{scenario.name}-{pace}-{events}"
-        bench_events.fill_topic(self.kafka.brokers, topic, scenario, pace, events)
+        bench_events.fill_topic(self.kafka.brokers, topic, scenario, events,
+                                bench_events.span_ms_of(pace, events))
         return (["--brokers", self.kafka.brokers, "--topics", f"^{topic}$", "--from", "earliest"],
                 ["kafka", self.kafka.brokers, topic, str(events)])
 

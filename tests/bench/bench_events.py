@@ -23,14 +23,17 @@ def say(text):
     print(f"bench: {text}", file=sys.stderr, flush=True)
 
 
-def flags(scenario, pace, events):
-    span_ms = events * 1000 // LIVE_EVENTS_PER_SECOND if pace == "live" else SQUEEZED_MS
+def span_ms_of(pace, events):
+    return events * 1000 // LIVE_EVENTS_PER_SECOND if pace == "live" else SQUEEZED_MS
+
+
+def flags(scenario, events, span_ms):
     return ["--events", str(events), "--span-ms", str(span_ms), *scenario.maker_flags()]
 
 
 def file_of(scenario, pace, events):
     """The file of the events, made once: its name holds a hash of the maker and its flags."""
-    arguments = flags(scenario, pace, events)
+    arguments = flags(scenario, events, span_ms_of(pace, events))
     version = hashlib.sha256(MAKER.read_bytes() + repr(arguments).encode()).hexdigest()[:12]
     path = OUT / f"events-{scenario.name}-{pace}-{events}-{version}.jsonl"
     if path.exists():
@@ -48,11 +51,12 @@ def file_of(scenario, pace, events):
     return path
 
 
-def fill_topic(brokers, topic, scenario, pace, events):
-    """Makes the topic and writes the events into it, over its partitions in turn."""
-    say(f"filling {topic}")
+def fill_topic(brokers, topic, scenario, events, span_ms):
+    """Makes the topic and writes so many events of that span of event time into it, over its
+    partitions in turn; a record's time is its event's."""
+    say(f"filling {topic} with {events:,} events")
     kafka_tools.create_topic(brokers, topic, PARTITIONS)
-    done = subprocess.run([MAKER, *flags(scenario, pace, events), "--brokers", brokers,
+    done = subprocess.run([MAKER, *flags(scenario, events, span_ms), "--brokers", brokers,
                            "--topic", topic, "--compression", scenario.compression],
                           capture_output=True, text=True)
     ends = sum(kafka_tools.end_offsets(brokers, topic).values())

@@ -36,6 +36,7 @@ static rd_kafka_t *producer_new (kafka_feed_t *self, const char *brokers, const 
         {"bootstrap.servers", brokers}, {"compression.type", compression}, {"linger.ms", linger},
         {"batch.size", "1048576"},      {"acks", "all"},                   {"log_level", "3"},
         {"queue.buffering.max.messages", "1000000"},
+        {"enable.idempotence", "true"}, /* else a retry may change the order, and events come late */
     };
     rd_kafka_conf_t *conf = rd_kafka_conf_new ();
     rd_kafka_conf_set_opaque (conf, self);

@@ -21,11 +21,11 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parents[1])]
 
 import bench  # noqa: E402
+import bench_events  # noqa: E402
 import bench_process  # noqa: E402
 import bench_scenarios  # noqa: E402
 import engines  # noqa: E402
 import peers_report  # noqa: E402
-import topics  # noqa: E402
 from bench_events import SQUEEZED_MS, say  # noqa: E402
 from bench_process import BenchError  # noqa: E402
 from settings import Settings  # noqa: E402
@@ -33,6 +33,7 @@ from support import kafka_tools, oracle, redis_check, servers  # noqa: E402
 
 RUN_SECONDS_MAX = 1800
 HOTPATH_SHARDS = 16
+REFERENCE = bench_scenarios.SCENARIOS["reference"]
 
 
 class PeersBench:
@@ -49,8 +50,7 @@ class PeersBench:
     def fill(self, name, events, span_ms):
         """A topic of events that fill the span of event time; its name."""
         topic = f"user-behaviors-bench-{name}"
-        say(f"filling {topic} with {events:,} events")
-        topics.fill(self.kafka.brokers, topic, self.folder / f"{name}.jsonl", events, span_ms)
+        bench_events.fill_topic(self.kafka.brokers, topic, REFERENCE, events, span_ms)
         return topic
 
     def run(self, name, topic, events):
@@ -118,7 +118,7 @@ class PeersBench:
             for name in names:
                 group.runs[name].append((self.run(name, topic, events),
                                          self.run(name, small_topic, small)))
-        self.hotpath.forget(bench_scenarios.SCENARIOS["reference"])
+        self.hotpath.forget(REFERENCE)
         return group
 
 
