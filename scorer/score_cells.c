@@ -204,7 +204,9 @@ static void grow_sum_slots (score_bucket_t *bucket)
         *find_sum_slot (bucket, bucket->sums[i].item, bucket->sums[i].action) = i + 1;
 }
 
-static action_sums_t *new_sums (score_bucket_t *bucket, uint32_t item, uint16_t action)
+/*  `slot`: where find_sum_slot has looked for them. */
+static action_sums_t *new_sums (score_bucket_t *bucket, uint32_t *slot, uint32_t item,
+                                uint16_t action)
 {
     if (bucket->sum_count == bucket->sum_capacity) {
         bucket->sum_capacity = bucket->sum_capacity ? 2 * bucket->sum_capacity : CELLS_MIN;
@@ -212,19 +214,19 @@ static action_sums_t *new_sums (score_bucket_t *bucket, uint32_t item, uint16_t 
     }
     action_sums_t *sums = &bucket->sums[bucket->sum_count++];
     *sums = (action_sums_t){.item = item, .action = action};
-    *find_sum_slot (bucket, item, action) = bucket->sum_count;
+    *slot = bucket->sum_count;
     if (2 * bucket->sum_count > bucket->sum_slot_count)
         grow_sum_slots (bucket);
     return sums;
 }
 
 /*  Names are compared only when a cell sees an action for the first time. */
-static action_sums_t *add_sums (score_cells_t *self, score_bucket_t *bucket, score_cell_t *cell,
-                                uint16_t action)
+static action_sums_t *add_sums (score_cells_t *self, score_bucket_t *bucket, uint32_t *slot,
+                                score_cell_t *cell, uint16_t action)
 {
     if (action >= self->action_limit)
         self->action_limit = (uint32_t)action + 1;
-    action_sums_t *sums = new_sums (bucket, cell->item, action);
+    action_sums_t *sums = new_sums (bucket, slot, cell->item, action);
     span_t name = action_names_get (self->names, action);
     uint32_t *link = &cell->first;
     while (*link &&
@@ -238,9 +240,9 @@ static action_sums_t *add_sums (score_cells_t *self, score_bucket_t *bucket, sco
 action_sums_t *score_cells_sums (score_cells_t *self, score_bucket_t *bucket, uint32_t item,
                                  uint16_t action)
 {
-    uint32_t slot = *find_sum_slot (bucket, item, action);
-    return slot ? &bucket->sums[slot - 1]
-                : add_sums (self, bucket, score_cells_cell (self, bucket, item), action);
+    uint32_t *slot = find_sum_slot (bucket, item, action);
+    return *slot ? &bucket->sums[*slot - 1]
+                 : add_sums (self, bucket, slot, score_cells_cell (self, bucket, item), action);
 }
 
 cell_stats_t *score_cells_stats (score_cells_t *self, score_cell_t *cell)

@@ -124,6 +124,13 @@ public final class Scenario implements Serializable {
         return Math.floorDiv(timeMs, slideMs) * slideMs + slideMs;
     }
 
+    /** What an event adds to its item's hot score, decayed to the end of its slice. */
+    public double hotTerm(Event event) {
+        double weight = hotWeights[event.action];
+        return weight == 0 ? 0 : weight
+                * Math.exp(-decayPerMs * (sliceEnd(event.timeMs, hotSlideMs) - event.timeMs));
+    }
+
     private static String[] actionNames(Set<String> hot, Set<String> profile, String denominator,
                                         JsonNode definitions) {
         Set<String> names = new LinkedHashSet<>(List.of(KNOWN_ACTIONS));

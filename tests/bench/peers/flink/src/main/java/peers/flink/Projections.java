@@ -58,12 +58,9 @@ final class Projections {
             if (event.scenario == Event.NO_SCENARIO) {
                 return;
             }
-            Scenario scenario = scenarios.get(event.scenario);
-            double weight = scenario.hotWeights[event.action];
-            if (weight != 0) {
-                long ageMs = Scenario.sliceEnd(event.timeMs, scenario.hotSlideMs) - event.timeMs;
-                out.collect(new Term(event.scenario, event.item,
-                        weight * Math.exp(-scenario.decayPerMs * ageMs)));
+            double term = scenarios.get(event.scenario).hotTerm(event);
+            if (term != 0) {
+                out.collect(new Term(event.scenario, event.item, term));
             }
         }
     }

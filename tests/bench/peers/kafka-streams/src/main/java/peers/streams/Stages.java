@@ -70,13 +70,11 @@ final class Stages {
         @Override
         public void process(Record<byte[], Event> record) {
             Event event = record.value();
-            Scenario scenario = scenarios.get(event.scenario);
-            double weight = scenario.hotWeights[event.action];
-            if (weight != 0) {
-                long ageMs = Scenario.sliceEnd(event.timeMs, scenario.hotSlideMs) - event.timeMs;
+            double term = scenarios.get(event.scenario).hotTerm(event);
+            if (term != 0) {
                 progress.countSent();
                 context().forward(record.withKey(event.scenario + "|" + event.item)
-                        .withValue(weight * Math.exp(-scenario.decayPerMs * ageMs)));
+                        .withValue(term));
             }
         }
     }
