@@ -24,7 +24,7 @@ import bench_process
 import bench_report
 import bench_scenarios
 from bench_events import OUT, say
-from bench_process import BenchError
+from bench_process import BenchError, integer
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from support import servers
@@ -49,8 +49,8 @@ class Settings:
                              f"{', '.join(bench_scenarios.SCENARIOS)}")
         self.scenarios = [scenario for name, scenario in bench_scenarios.SCENARIOS.items()
                           if name in names or "all" in names]
-        self.events = int(environment["BENCH_EVENTS"]) if environment.get("BENCH_EVENTS") else None
-        self.runs = int(environment.get("BENCH_RUNS", "3"))
+        self.events = integer(environment, "BENCH_EVENTS", None)
+        self.runs = integer(environment, "BENCH_RUNS", 3)
         self.sources = words("BENCH_SOURCES")
         self.paces = words("BENCH_PACES")
         self.arguments = shlex.split(environment.get("BENCH_ARGUMENTS", ""))

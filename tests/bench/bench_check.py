@@ -17,7 +17,7 @@ from pathlib import Path
 
 import bench_events
 import bench_report
-from bench_process import BenchError
+from bench_process import BenchError, integer
 from bench_scenarios import SCENARIOS
 from support import servers
 
@@ -82,8 +82,8 @@ def run():
     if not record and not RECORDED.exists():
         raise BenchError(f"{RECORDED.name} is absent: make bench-record writes it")
     bench_events.OUT.mkdir(parents=True, exist_ok=True)
-    measured = measure(int(os.environ.get("BENCH_EVENTS", EVENTS)),
-                       int(os.environ.get("BENCH_RUNS", RUNS)), SECONDS_MAX)
+    measured = measure(integer(os.environ, "BENCH_EVENTS", EVENTS),
+                       integer(os.environ, "BENCH_RUNS", RUNS), SECONDS_MAX)
     (bench_events.OUT / "check.json").write_text(json.dumps(measured, indent=2) + "\n")
     if record:
         shutil.copyfile(bench_events.OUT / "check.json", RECORDED)

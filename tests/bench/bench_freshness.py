@@ -30,7 +30,7 @@ from pathlib import Path
 import bench_events
 import bench_report
 from bench_live import Live, percentiles
-from bench_process import BenchError
+from bench_process import BenchError, integer
 from bench_scenarios import REFERENCE_FOLDER
 from support import servers
 
@@ -52,9 +52,9 @@ PAUSE_LOOKS_BACK_SECONDS = 60   # hotpath_applied_pause_seconds: so long at most
 
 class Settings:
     def __init__(self, environment):
-        self.rate = int(environment.get("BENCH_RATE", "100000"))
-        self.seconds = int(environment.get("BENCH_SECONDS", "60"))
-        self.slide = int(environment.get("BENCH_SLIDE_SECONDS", "2"))
+        self.rate = integer(environment, "BENCH_RATE", 100_000)
+        self.seconds = integer(environment, "BENCH_SECONDS", 60)
+        self.slide = integer(environment, "BENCH_SLIDE_SECONDS", 2)
         self.arguments = shlex.split(environment.get("BENCH_ARGUMENTS", ""))
         if min(self.rate, self.slide) < 1 or self.seconds < 10:
             raise BenchError("BENCH_RATE and BENCH_SLIDE_SECONDS must be at least 1, BENCH_SECONDS 10")

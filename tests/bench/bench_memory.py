@@ -21,7 +21,7 @@ from pathlib import Path
 import bench_events
 import bench_report
 from bench_live import Live
-from bench_process import BenchError
+from bench_process import BenchError, integer
 from bench_scenarios import Scenario
 from support import servers
 
@@ -113,8 +113,9 @@ def memory_markdown(result):
 
 
 def run_memory():
-    users, items, budget = number("BENCH_USERS", 5_000_000), number("BENCH_ITEMS", 1_000_000), \
-        number("BENCH_BUDGET_MIB", 3072)
+    users = integer(os.environ, "BENCH_USERS", 5_000_000)
+    items = integer(os.environ, "BENCH_ITEMS", 1_000_000)
+    budget = integer(os.environ, "BENCH_BUDGET_MIB", 3072)
     with tempfile.TemporaryDirectory(prefix="hotpath-bench-") as folder, servers.Redis() as redis:
         result = {**bench_report.provenance(), "budget_mib": budget,
                   **measure_memory(Path(folder), redis, users, items, arguments())}
@@ -185,7 +186,8 @@ def churn_markdown(result):
 
 
 def run_churn():
-    minutes, rate = number("BENCH_MINUTES", 3), number("BENCH_RATE", 30_000)
+    minutes = integer(os.environ, "BENCH_MINUTES", 3)
+    rate = integer(os.environ, "BENCH_RATE", 30_000)
     # The broker may drop what was read long ago: the disk is bounded however long it runs.
     kept = {"log_retention_bytes": 256 << 20, "log_segment_bytes": 64 << 20,
             "log_retention_check_interval_ms": 10_000}
@@ -195,10 +197,6 @@ def run_churn():
             Path(folder), redis, kafka.brokers, minutes, rate, arguments())}
     CHURN_RESULT.write_text(json.dumps(result, indent=2) + "\n")
     print(f"{churn_markdown(result)}\n{result['machine']}\nAs JSON: {CHURN_RESULT}")
-
-
-def number(name, otherwise):
-    return int(os.environ.get(name) or otherwise)
 
 
 def arguments():

@@ -29,6 +29,20 @@ class BenchError(Exception):
     """The bench cannot say a number: its message says why."""
 
 
+def whole_number(name, text):
+    """The whole number that a setting says."""
+    try:
+        return int(text)
+    except ValueError:
+        raise BenchError(f"{name}: {text} is no whole number") from None
+
+
+def integer(environment, name, otherwise):
+    """A setting that is a whole number; `otherwise` where it is not set, or empty."""
+    text = environment.get(name)
+    return whole_number(name, text) if text else otherwise
+
+
 @dataclass
 class Process:
     name: str

@@ -17,7 +17,7 @@ from pathlib import Path
 import bench
 import bench_events
 import bench_report
-from bench_process import BenchError
+from bench_process import BenchError, whole_number
 from bench_scenarios import SCENARIOS
 from support import servers
 
@@ -60,7 +60,8 @@ def markdown(found):
 
 def run():
     settings = bench.Settings(os.environ)
-    counts = [int(word) for word in os.environ.get("BENCH_SCORERS", "1 2 4 8").split()]
+    counts = [whole_number("BENCH_SCORERS", word)
+              for word in os.environ.get("BENCH_SCORERS", "1 2 4 8").split()]
     events = settings.events or EVENTS
     bench_events.OUT.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="hotpath-bench-") as folder, servers.Redis() as redis:

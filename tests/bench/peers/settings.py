@@ -3,17 +3,17 @@
 import shlex
 
 import engines
-from bench_process import BenchError
+from bench_process import BenchError, integer
 
 
 class Settings:
     def __init__(self, environment):
-        self.events = int(environment.get("BENCH_PEERS_EVENTS", "1000000"))
-        self.runs = int(environment.get("BENCH_PEERS_RUNS", "2"))
-        self.slow_events = int(environment.get("BENCH_PEERS_SLOW_EVENTS", "20000"))
-        self.slow_runs = int(environment.get("BENCH_PEERS_SLOW_RUNS", "1"))
-        self.check_events = int(environment.get("BENCH_PEERS_CHECK_EVENTS", "20000"))
-        self.slow_check_events = int(environment.get("BENCH_PEERS_SLOW_CHECK_EVENTS", "2000"))
+        self.events = integer(environment, "BENCH_PEERS_EVENTS", 1_000_000)
+        self.runs = integer(environment, "BENCH_PEERS_RUNS", 2)
+        self.slow_events = integer(environment, "BENCH_PEERS_SLOW_EVENTS", 20_000)
+        self.slow_runs = integer(environment, "BENCH_PEERS_SLOW_RUNS", 1)
+        self.check_events = integer(environment, "BENCH_PEERS_CHECK_EVENTS", 20_000)
+        self.slow_check_events = integer(environment, "BENCH_PEERS_SLOW_CHECK_EVENTS", 2000)
         self.arguments = shlex.split(environment.get("BENCH_ARGUMENTS", ""))     # of hotpath run
         self.peers = environment.get("BENCH_PEERS", " ".join(engines.PEERS)).split()
         if min(self.events, self.slow_events) < 10_000:
