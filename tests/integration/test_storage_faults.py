@@ -367,6 +367,9 @@ def test_the_state_folder_replaced_while_it_runs(pipeline, tmp_path):
         shutil.copytree(aside, pipeline.state, ignore=shutil.ignore_patterns("run", "members"))
         live.wait_said("run.lock was removed while this ran")
         live.wait_said("a shard is given up without a commit", times=12)
+        # configd finds out at its own next look, which may come as late as the stop: then its 75 would
+        # be the pipeline's.
+        live.wait_said("a process died and is started again", "process=configd")
         feed.feed(1)
         live.wait_window(1)
         live.finish()
