@@ -13,7 +13,8 @@ enum {
     RANKING_FIELDS = 3,
     ITEM_FIELDS = 2,
     ITEM_STATS_FIELDS = 6,
-    METRICS_FIELDS = 9,
+    METRICS_FIELDS = 10,
+    METRICS_FIELDS_BEFORE = 9, /* without empty_until_ms: owed by an earlier version */
     PROFILE_FIELDS = 2,
     STR_32_BYTES = 5,
 };
@@ -83,6 +84,7 @@ void results_write_metrics (buffer_t *body, const result_metrics_t *metrics)
     pack_uint (body, metrics->rate_done);
     write_distinct (body, metrics->users);
     write_distinct (body, metrics->items);
+    pack_int (body, metrics->empty_until_ms);
 }
 
 void results_write_profile (buffer_t *body, const result_profile_t *profile)
@@ -204,7 +206,8 @@ void results_read_metrics (cursor_t *cursor, result_metrics_t *metrics, result_a
                            uint32_t actions_max, distinct_t *users, distinct_t *items)
 {
     *metrics = (result_metrics_t){0};
-    read_fields (cursor, METRICS_FIELDS);
+    size_t fields = cursor_array (cursor, METRICS_FIELDS);
+    require (cursor, fields >= METRICS_FIELDS_BEFORE);
     metrics->metrics_json = cursor_span (cursor, RESULT_JSON_BYTES_MAX);
     metrics->total_actions = cursor_uint (cursor);
     metrics->actions = actions;
@@ -215,6 +218,7 @@ void results_read_metrics (cursor_t *cursor, result_metrics_t *metrics, result_a
     metrics->rate_done = cursor_uint (cursor);
     metrics->users = read_distinct (cursor, users);
     metrics->items = read_distinct (cursor, items);
+    metrics->empty_until_ms = fields == METRICS_FIELDS ? cursor_int (cursor) : 0;
     require (cursor, metrics->rate_done <= metrics->rate_known);
 }
 

@@ -71,6 +71,9 @@ typedef struct {
     uint64_t watched_ms, watched_count;
     uint64_t rate_known, rate_done; /* events with a known rate, and those above 0.8 */
     const distinct_t *users, *items; /* NULL: not collected */
+    /*  Of this shard no event counts in a window that ends by then, and it may send no part of those: one part
+     *  stands for all of them. 0: nothing is said. */
+    int64_t empty_until_ms;
 } result_metrics_t;
 
 typedef struct {

@@ -34,8 +34,9 @@ typedef enum {
 } shard_fault_t;
 
 enum {
-    SHARD_STORE_FORMAT = 3,                 /* 1 had no checksums, 2 no profiles of version 2 (profile_record) */
-    SHARD_STORE_FORMAT_LEAST = 2,           /* that is still read; it becomes the present one when it is opened */
+    SHARD_STORE_FORMAT = 4, /* 1 had no checksums, 2 no profiles of version 2 (profile_record), 3 no empty_until_ms
+                             * (metric_scenario) */
+    SHARD_STORE_FORMAT_LEAST = 2, /* that is still read; it becomes the present one when it is opened */
     SHARD_STORE_MAP_BYTES = 64 << 20,       /* at first; doubles by itself up to the bound */
     SHARD_STORE_BYTES_LEAST = 1 << 20,      /* least bound */
 };

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/event.h"
+
 typedef struct {
     metric_cell_t **list;
     size_t count, capacity;
@@ -150,6 +152,11 @@ void metric_cells_forget_changes (metric_cells_t *self)
 {
     while (metric_cells_take_changed (self))
         ;
+}
+
+int64_t metric_cells_oldest_ms (const metric_cells_t *self)
+{
+    return self->cells.count ? self->cells.list[0]->slice_ms : EVENT_TIME_NONE;
 }
 
 size_t metric_cells_count (const metric_cells_t *self)

@@ -29,6 +29,8 @@ const metric_cell_t *metric_cells_take_changed (metric_cells_t *self);
 /*  All count as stored: they were just read. */
 void metric_cells_forget_changes (metric_cells_t *self);
 
+/*  Where the oldest slice begins (ms), or EVENT_TIME_NONE: there is no cell. */
+int64_t metric_cells_oldest_ms (const metric_cells_t *self);
 size_t metric_cells_count (const metric_cells_t *self);
 size_t metric_cells_memory_bytes (const metric_cells_t *self);
 

@@ -12,8 +12,9 @@ enum {
     SCENARIO_KEY_BYTES = 2 + NUMBER_BYTES,
     RANGE_KEY_BYTES = SCENARIO_KEY_BYTES + NUMBER_BYTES,
     CELL_KEY_BYTES = SCENARIO_KEY_BYTES + 3 * NUMBER_BYTES,
-    SCENARIO_FIELDS_BEFORE = 9, /* without the revision */
-    SCENARIO_FIELDS = SCENARIO_FIELDS_BEFORE + REVISION_SINCE_FIELDS,
+    SCENARIO_FIELDS_FIRST = 9,                                              /* without the revision */
+    SCENARIO_FIELDS_BEFORE = SCENARIO_FIELDS_FIRST + REVISION_SINCE_FIELDS, /* without empty_until_ms */
+    SCENARIO_FIELDS = SCENARIO_FIELDS_BEFORE + 1,
 };
 
 static void put_number (uint8_t *to, uint64_t value)
@@ -115,6 +116,17 @@ void metric_scenario_adopt (metric_scenario_t *self, const stage_time_t *time)
         skip_to_newest (self, time);
 }
 
+int64_t metric_scenario_begin (metric_scenario_t *self, const stage_time_t *time, int64_t newest_ms)
+{
+    int64_t oldest_ms = metric_cells_oldest_ms (self->cells);
+    if (self->exact_from_ms != EVENT_TIME_NONE || time->exact_from_ms != EVENT_TIME_NONE)
+        return EVENT_TIME_NONE;
+    bool empty = oldest_ms == EVENT_TIME_NONE || oldest_ms >= newest_ms;
+    self->empty_until_ms = empty ? newest_ms : oldest_ms;
+    /*  The newest is owed in any case: it is what says so. */
+    return empty ? newest_ms - self->slide_ms : oldest_ms;
+}
+
 void metric_scenario_expire (metric_scenario_t *self, int64_t newest_ms, change_set_t *changes)
 {
     if (newest_ms == EVENT_TIME_NONE || newest_ms <= self->size_ms)
@@ -157,6 +169,7 @@ static void put_scenario (metric_scenario_t *self, buffer_t *value, change_set_t
     pack_int (value, self->exact_from_ms);
     pack_int (value, self->computed_ms);
     revision_since_write (&self->since, value);
+    pack_int (value, self->empty_until_ms);
     change_set_put (changes, key, sizeof key, value->bytes, value->size);
     self->changed = false;
 }
@@ -203,7 +216,7 @@ metric_record_t metric_scenario_record (const uint8_t *key, size_t key_size, uin
 metric_scenario_t *metric_scenario_load (uint64_t hash, cursor_t value)
 {
     size_t fields = cursor_array (&value, SCENARIO_FIELDS);
-    if (fields != SCENARIO_FIELDS && fields != SCENARIO_FIELDS_BEFORE)
+    if (fields != SCENARIO_FIELDS && fields != SCENARIO_FIELDS_BEFORE && fields != SCENARIO_FIELDS_FIRST)
         return NULL;
     span_t tenant = cursor_span (&value, EVENT_ID_BYTES_MAX);
     span_t scenario = cursor_span (&value, EVENT_ID_BYTES_MAX);
@@ -215,8 +228,10 @@ metric_scenario_t *metric_scenario_load (uint64_t hash, cursor_t value)
     self->items = cursor_bool (&value);
     self->exact_from_ms = cursor_int (&value);
     self->computed_ms = cursor_int (&value);
-    if (fields == SCENARIO_FIELDS)
+    if (fields >= SCENARIO_FIELDS_BEFORE)
         self->since = revision_since_read (&value);
+    if (fields == SCENARIO_FIELDS)
+        self->empty_until_ms = cursor_int (&value);
     self->changed = false;
     if (!cursor_finished (&value) || self->slide_ms <= 0 || self->size_ms < self->slide_ms)
         metric_scenario_destroy (&self);

@@ -34,6 +34,7 @@ typedef struct {
 
     int64_t exact_from_ms; /* windows that begin before it may miss events; NONE: none does */
     int64_t computed_ms;   /* the newest window computed as complete; NONE: none yet */
+    int64_t empty_until_ms; /* no event counted in a window that ends by then (result_metrics_t); 0: not known */
     revision_since_t since; /* of the live revision */
     bool changed;          /* the above, since it was last stored */
     int64_t filled_ms;     /* the newest window with events owed in this life; NONE: none */
@@ -59,6 +60,10 @@ static inline bool metric_scenario_runs (const metric_scenario_t *self)
 /*  Takes over the shape of the live configuration, and with it what it means for windows: whether
  * they miss events from now on, and which were not computed while the scenario was away. */
 void metric_scenario_adopt (metric_scenario_t *self, const stage_time_t *time);
+/*  The first windows become complete, `newest_ms` the newest of them: from which on they are to be owed is the
+ * window behind the one that is returned (NONE: as many as the history has). What was empty until then goes without
+ * saying (empty_until_ms), where no event can have been missed. */
+int64_t metric_scenario_begin (metric_scenario_t *self, const stage_time_t *time, int64_t newest_ms);
 /*  Forgets the cells that no window from `newest_ms` on needs; their deletion is put in `changes`.
  */
 void metric_scenario_expire (metric_scenario_t *self, int64_t newest_ms, change_set_t *changes);

@@ -2,9 +2,10 @@
  *
  *  A part is computed once, when its window is complete, and owed with its body, for the cells go:
  * those are kept that the newest complete window and later ones need. A shard owes a part for each
- * enabled scenario and window, empty or not, since the sink waits for all shards: and they all by
- * the same rule, so that all owe the same windows: those that became complete, of a scenario's
- * first time and of a jump the newest history_windows.
+ * enabled scenario and window that became complete, empty or not, since the sink waits for all shards;
+ * of a jump the newest history_windows. Only those before its first event of a scenario it owes
+ * none of: each part says until when there was nothing (empty_until_ms), and the sink takes that for
+ * them. Ten thousand scenarios would else owe a history of empty windows each, in each shard, at once.
  *
  *  It does not evaluate ratios (common/report.h, in the sink), for they cannot be put together.
  */
@@ -185,7 +186,8 @@ static void write_part (shard_t *self, metric_scenario_t *scenario)
                              .rate_known = sum->rate_known,
                              .rate_done = sum->rate_done,
                              .users = sum->users,
-                             .items = sum->items};
+                             .items = sum->items,
+                             .empty_until_ms = scenario->empty_until_ms};
     results_write_metrics (&self->body, &part);
 }
 
@@ -279,7 +281,10 @@ static void add_complete (shard_t *self, metric_scenario_t *scenario, const stag
     int64_t newest_ms = windows_newest (time->watermark_ms, scenario->slide_ms);
     if (newest_ms == EVENT_TIME_NONE || newest_ms <= scenario->computed_ms)
         return;
-    add_dues (self, scenario, scenario->computed_ms, newest_ms);
+    int64_t after_ms = scenario->computed_ms;
+    if (after_ms == EVENT_TIME_NONE)
+        after_ms = metric_scenario_begin (scenario, time, newest_ms);
+    add_dues (self, scenario, after_ms, newest_ms);
     scenario->computed_ms = newest_ms;
     scenario->changed = true;
 }

@@ -24,6 +24,7 @@ static void free_key (gather_key_t *key, token_list_t *done)
     token_list_free (&key->flight);
     free (key->slots);
     free (key->told);
+    gather_key_forget_empty (key);
     free ((char *)key->tenant.bytes);
     free ((char *)key->scenario.bytes);
     free ((char *)key->metrics_json.bytes);
@@ -163,6 +164,30 @@ bool gather_key_is_past (const gather_key_t *self, uint32_t shard, revision_t re
 {
     return shard < self->told_count && revision_compare (revision, self->told_revision) == 0 &&
            self->told[shard].window_end_ms > window_end_ms;
+}
+
+void gather_key_tell_empty (gather_key_t *self, uint32_t shards_total, uint32_t shard,
+                            int64_t empty_until_ms)
+{
+    if (self->empty_count != shards_total)
+        gather_key_forget_empty (self);
+    if (!self->empty_until_ms) {
+        self->empty_until_ms = memory_new_array (shards_total, sizeof *self->empty_until_ms);
+        self->empty_count = shards_total;
+    }
+    self->empty_until_ms[shard] = empty_until_ms;
+}
+
+bool gather_key_is_empty (const gather_key_t *self, uint32_t shard, int64_t window_end_ms)
+{
+    return shard < self->empty_count && self->empty_until_ms[shard] >= window_end_ms;
+}
+
+void gather_key_forget_empty (gather_key_t *self)
+{
+    free (self->empty_until_ms);
+    self->empty_until_ms = NULL;
+    self->empty_count = 0;
 }
 
 bool gather_key_has_events_before (const gather_key_t *self, int64_t window_end_ms)

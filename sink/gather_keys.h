@@ -35,6 +35,8 @@ typedef struct gather_key {
     gather_told_t *told;      /* metrics: by shard, of told_revision */
     uint32_t told_count;
     revision_t told_revision;
+    int64_t *empty_until_ms; /* metrics: by shard, see result_metrics_t; NULL: nothing was said */
+    uint32_t empty_count;
     uint32_t history_windows;
     int64_t slide_ms, ttl_ms;
     bool lost; /* Redis lost it, and no worker has sent anything of it since: it may have ended */
@@ -44,6 +46,7 @@ typedef struct gather_key {
     int64_t flight_window_ms;
     token_list_t flight; /* tokens that are done with it */
     int64_t retry_ms, published_ms, touched_ms;
+    int64_t look_ms; /* when time alone may change something of it (gather.c) */
 } gather_key_t;
 
 typedef struct {
@@ -75,6 +78,13 @@ void gather_key_tell (gather_key_t *self, uint32_t shards_total, const chain_tok
  *  send windows in their order, what is not acknowledged before what is new. */
 bool gather_key_is_past (const gather_key_t *self, uint32_t shard, revision_t revision,
                          int64_t window_end_ms);
+
+/*  A shard says until when it has no events of the scenario: parts of windows that end by then need not come. */
+void gather_key_tell_empty (gather_key_t *self, uint32_t shards_total, uint32_t shard,
+                            int64_t empty_until_ms);
+bool gather_key_is_empty (const gather_key_t *self, uint32_t shard, int64_t window_end_ms);
+/*  Another lineage's shards said nothing. */
+void gather_key_forget_empty (gather_key_t *self);
 
 /*  Does a window with events lie within (window_end - history, window_end), of this lineage? */
 bool gather_key_has_events_before (const gather_key_t *self, int64_t window_end_ms);

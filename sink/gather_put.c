@@ -83,6 +83,9 @@ static gather_slot_t *open_slot (gather_t *self, gather_key_t *key, const wire_r
         at--;
     }
     gather_slot_t *slot = gather_slot_new (key->kind, window_end_ms, frame->shards_total);
+    for (uint32_t i = 0; i < frame->shards_total; i++)
+        if (gather_key_is_empty (key, i, window_end_ms))
+            gather_slot_put_empty (slot, i, now_ms);
     gather_key_insert (key, at, slot);
     self->bytes += slot->bytes;
     return slot;
@@ -102,6 +105,8 @@ static gather_key_t *need_key (gather_t *self, uint64_t lineage, const result_he
     }
     while (key->lineage != lineage && key->slot_count > 0)
         gather_drop_slot (self, key, key->slot_count - 1);
+    if (key->lineage != lineage)
+        gather_key_forget_empty (key);
     key->lineage = lineage;
     key->touched_ms = now_ms;
     return key;
@@ -134,6 +139,16 @@ void gather_lost (gather_t *self, int64_t now_ms)
     }
 }
 
+/*  One part tells of all windows before the first event: those of them that wait for this shard need not. */
+static void tell_empty (gather_key_t *key, const wire_results_t *frame, uint32_t shard,
+                        int64_t empty_until_ms, int64_t now_ms)
+{
+    gather_key_tell_empty (key, frame->shards_total, shard, empty_until_ms);
+    for (uint32_t i = 0; i < key->slot_count && key->slots[i]->window_end_ms <= empty_until_ms; i++)
+        if (key->slots[i]->shards_total == frame->shards_total)
+            gather_slot_put_empty (key->slots[i], shard, now_ms);
+}
+
 static bool is_repeated (const gather_key_t *key, const gather_slot_t *slot,
                          const gather_arrival_t *arrival)
 {
@@ -164,8 +179,10 @@ int gather_put (gather_t *self, const wire_results_t *frame, const chain_token_t
         return -1;
     }
     key->ttl_ms = header->ttl_ms;
-    if (header->kind == RESULT_METRICS)
+    if (header->kind == RESULT_METRICS) {
         gather_key_tell (key, frame->shards_total, token, header->revision, header->window_end_ms);
+        tell_empty (key, frame, token->shard, facts.empty_until_ms, now_ms);
+    }
     gather_arrival_t arrival = {
         .header = header, .content = content, .total_actions = facts.total_actions, .token = token};
     bool needless =

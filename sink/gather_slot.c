@@ -65,8 +65,10 @@ static void recount (gather_slot_t *self, token_list_t *done)
     self->reported = 0;
     for (uint32_t i = 0; i < self->shards_total; i++) {
         gather_part_t *part = &self->parts[i];
-        if (!part->present)
+        if (!part->present) {
+            self->reported += part->empty;
             continue;
+        }
         bool newest = revision_compare (part->revision, self->revision) == 0;
         if (self->kind == RESULT_RANKING && !newest)
             drop_part (self, part, done);
@@ -139,6 +141,18 @@ void gather_slot_put (gather_slot_t *self, const gather_arrival_t *arrival, int6
         self->dirty_ms = now_ms;
     self->dirty = true;
     self->skipped = false;
+}
+
+void gather_slot_put_empty (gather_slot_t *self, uint32_t shard, int64_t now_ms)
+{
+    gather_part_t *part = &self->parts[shard];
+    if (part->present || part->empty)
+        return;
+    part->empty = true;
+    self->reported++;
+    if (!self->dirty)
+        self->dirty_ms = now_ms;
+    self->dirty = true;
 }
 
 bool gather_slot_complete (const gather_slot_t *self)

@@ -14,6 +14,7 @@
 /*  One shard's part, with the newest content that it sent. */
 typedef struct {
     bool present, counts; /* counts: goes into the result as it stands */
+    bool empty;           /* not present: its shard said that it has no events there */
     bool owes;            /* its token is neither done nor in a publication */
     bool exact;
     int64_t since_ms; /* event time from which on its revision has run there */
@@ -59,6 +60,9 @@ void gather_slot_destroy (gather_slot_t **self_p, token_list_t *done);
  * unless that has a greater revision. Tokens of parts that count no longer go to `done`. */
 void gather_slot_put (gather_slot_t *self, const gather_arrival_t *arrival, int64_t now_ms,
                       token_list_t *done);
+
+/*  A shard has no events in this window and need not send a part of it. */
+void gather_slot_put_empty (gather_slot_t *self, uint32_t shard, int64_t now_ms);
 
 bool gather_slot_complete (const gather_slot_t *self);
 /*  All parts that count are exact. */

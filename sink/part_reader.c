@@ -71,6 +71,7 @@ static int check_metrics (part_reader_t *self, cursor_t *cursor, part_facts_t *f
                           self->items);
     facts->total_actions = metrics.total_actions;
     facts->metrics_json = metrics.metrics_json;
+    facts->empty_until_ms = metrics.empty_until_ms;
     return cursor_finished (cursor) ? 0 : -1;
 }
 

@@ -17,6 +17,7 @@ typedef struct {
     bool item_stats;        /* ranking */
     uint64_t total_actions; /* metrics */
     span_t metrics_json;    /* metrics; borrows from the content */
+    int64_t empty_until_ms; /* metrics: see result_metrics_t */
 } part_facts_t;
 
 typedef void (*part_item_fn) (void *arg, const result_item_t *item);

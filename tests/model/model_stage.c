@@ -1,5 +1,5 @@
 /*  model_stage: see model_stage.h. Records: 'c' 'e' number: the event's mark; 'c' 'w': the
- *  newest window that was computed.
+ *  newest window that was computed, and until when there was nothing.
  */
 #include "model_stage.h"
 
@@ -23,6 +23,7 @@ typedef struct {
     uint32_t users;         /* changed since their profile was owed */
     int64_t marks_ms[ORACLE_EVENTS_MAX];
     int64_t computed_ms;
+    int64_t empty_until_ms; /* result_metrics_t */
     bool computed_changed;
 } state_t;
 
@@ -65,6 +66,7 @@ static int load (void *shard, const uint8_t *key, size_t key_size, const uint8_t
         self->marks_ms[event] = read;
     } else {
         self->computed_ms = read;
+        self->empty_until_ms = cursor_int (&cursor);
     }
     return cursor_finished (&cursor) ? 0 : -1;
 }
@@ -84,6 +86,7 @@ static void collect (void *shard, change_set_t *changes)
     if (self->computed_changed) {
         buffer_clear (&value);
         pack_int (&value, self->computed_ms);
+        pack_int (&value, self->empty_until_ms);
         change_set_put (changes, "cw", 2, value.bytes, value.size);
     }
     self->fresh = 0;
@@ -139,7 +142,8 @@ static void owe_metrics (state_t *self, int64_t window_ms, const stage_time_t *t
         .metrics_json = {(const char *) json.bytes, json.size},
         .total_actions = (uint64_t) __builtin_popcount (mask),
         .watched_ms = mask,
-        .watched_count = (uint64_t) __builtin_popcount (mask)};
+        .watched_count = (uint64_t) __builtin_popcount (mask),
+        .empty_until_ms = self->empty_until_ms};
     results_write_metrics (&body, &metrics);
     uint32_t number = (uint32_t) (window_ms / oracle.slide_ms);
     const uint8_t key[] = {'m', (uint8_t) (number >> 24), (uint8_t) (number >> 16),
@@ -165,6 +169,23 @@ static int64_t newest_of (const stage_time_t *time)
     return windows_newest (time->watermark_ms, oracle.slide_ms);
 }
 
+/*  As metric_scenario_begin: before the first event there is nothing to owe, if none can have been missed. */
+static int64_t begin (state_t *self, const stage_time_t *time, int64_t newest_ms, int64_t first_ms)
+{
+    int64_t oldest_ms = newest_ms;
+    if (time->exact_from_ms != EVENT_TIME_NONE)
+        return first_ms;
+    for (uint32_t i = 0; i < oracle.event_count; i++) {
+        int64_t slice_ms = windows_floor (oracle.events[i].time_ms, oracle.slide_ms);
+        bool counts = (self->events >> i & 1) && self->marks_ms[i] != WINDOWS_LATE;
+        if (counts && slice_ms < oldest_ms)
+            oldest_ms = slice_ms;
+    }
+    self->empty_until_ms = oldest_ms;
+    int64_t owed_ms = oldest_ms < newest_ms ? oldest_ms + oracle.slide_ms : newest_ms;
+    return owed_ms > first_ms ? owed_ms : first_ms;
+}
+
 /*  Owes the windows that became complete, the first time the newest that there is a history of. */
 static void owe_complete (state_t *self, const stage_time_t *time)
 {
@@ -174,6 +195,8 @@ static void owe_complete (state_t *self, const stage_time_t *time)
     int64_t first_ms = newest_ms - (oracle.history_windows - 1) * oracle.slide_ms;
     if (self->computed_ms + oracle.slide_ms > first_ms && self->computed_ms != EVENT_TIME_NONE)
         first_ms = self->computed_ms + oracle.slide_ms;
+    if (self->computed_ms == EVENT_TIME_NONE)
+        first_ms = begin (self, time, newest_ms, first_ms);
     for (int64_t at_ms = first_ms; at_ms <= newest_ms; at_ms += oracle.slide_ms) {
         if (at_ms > 0)
             owe_metrics (self, at_ms, time);

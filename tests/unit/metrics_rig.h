@@ -26,6 +26,7 @@ typedef struct {
     char scenario;
     uint64_t revision, total, views, waves, watched_ms, watched_count, rate_known, rate_done;
     uint64_t users, items; /* UINT64_MAX: not collected */
+    int64_t empty_until_ms;
     bool exact;
 } part_t;
 
@@ -221,6 +222,7 @@ static inline part_t read_part (span_t body, distinct_t *users, distinct_t *item
                    .watched_count = metrics.watched_count,
                    .rate_known = metrics.rate_known,
                    .rate_done = metrics.rate_done,
+                   .empty_until_ms = metrics.empty_until_ms,
                    .users = metrics.users ? distinct_count (metrics.users) : UINT64_MAX,
                    .items = metrics.items ? distinct_count (metrics.items) : UINT64_MAX};
     for (uint32_t i = 0; i < metrics.action_count; i++) {

@@ -28,6 +28,7 @@ typedef struct {
     result_order_t windows[8];
     uint32_t window_count;
     uint64_t epoch; /* of the parts */
+    int64_t empty_until; /* what they say of it, in minutes */
     gather_key_t *key;
     uint64_t done; /* tokens that are done */
 } bench_t;
@@ -62,7 +63,8 @@ static void write_content (buffer_t *body, const bench_t *bench, uint32_t shard,
     }
     result_metrics_t metrics = {
         .metrics_json = span_of (bench->metrics),
-        .total_actions = total};
+        .total_actions = total,
+        .empty_until_ms = bench->empty_until * MINUTE};
     results_write_metrics (body, &metrics);
 }
 
@@ -464,6 +466,38 @@ static void empty_windows_are_written_behind_one_that_is_not (void **state)
     end (&bench);
 }
 
+/*  A shard without events until then sends no parts of those windows: one later says so for all. */
+static void what_a_shard_says_was_empty_is_not_waited_for (void **state)
+{
+    (void)state;
+    bench_t bench;
+    begin (&bench, RESULT_METRICS);
+    assert_int_equal (put (&bench, 0, 1, 3, 5), 0);
+    assert_int_equal (put (&bench, 0, 1, 4, 6), 0);
+    bench.empty_until = 4;
+    assert_int_equal (put (&bench, 1, 1, 5, 0), 0);
+    expect_published (&bench, "-"); /* the third may have events */
+    bench.empty_until = 3;
+    assert_int_equal (put (&bench, 2, 1, 5, 2), 0);
+    expect_published (&bench, "3:1 3/1");
+    expect_published (&bench, "-");
+    assert_int_equal (put (&bench, 2, 1, 4, 1), 0);
+    expect_published (&bench, "4:1 3/1");
+    /*  Also of a window that begins after it was said, and in place of a part that had not come in time. */
+    bench.empty_until = 0;
+    assert_int_equal (put (&bench, 0, 1, 2, 7), 0);
+    expect_published (&bench, "2:1 3/1 history");
+    bench.lineage = 2;
+    assert_int_equal (put (&bench, 0, 1, 2, 7), 0);
+    assert_int_equal (put (&bench, 1, 1, 2, 7), 0);
+    bench.now_ms += TIMEOUT_MS;
+    expect_published (&bench, "2:1 2/0");
+    bench.empty_until = 2;
+    assert_int_equal (put (&bench, 2, 1, 3, 0), 0);
+    expect_published (&bench, "2:1 3/1");
+    end (&bench);
+}
+
 static void an_empty_window_waits_for_those_before_it (void **state)
 {
     (void)state;
@@ -747,6 +781,7 @@ int main (void)
         cmocka_unit_test (a_part_that_stays_is_owed_by_who_sent_last),
         cmocka_unit_test (an_old_metrics_part_alone_is_done_or_begins_anew),
         cmocka_unit_test (empty_windows_are_written_behind_one_that_is_not),
+        cmocka_unit_test (what_a_shard_says_was_empty_is_not_waited_for),
         cmocka_unit_test (an_empty_window_waits_for_those_before_it),
         cmocka_unit_test (windows_that_come_fast_do_not_starve_a_ranking),
         cmocka_unit_test (a_key_that_cannot_be_written_is_tried_again),

@@ -73,6 +73,7 @@ static void write_metrics (buffer_t *body, bool sets)
         distinct_add (users, i << 50);
     distinct_add (items, 5);
     result_metrics_t metrics = {.metrics_json = {"{\"a\":1}", 7},
+                                .empty_until_ms = 60000,
                                 .total_actions = 99,
                                 .actions = actions,
                                 .action_count = 2,
@@ -144,6 +145,7 @@ static void read_metrics (cursor_t *cursor, bool check)
         assert_int_equal (metrics.rate_done, 8);
         assert_int_equal (metrics.users ? distinct_count (metrics.users) : 3, 3);
         assert_int_equal (metrics.items ? distinct_count (metrics.items) : 1, 1);
+        assert_int_equal (metrics.empty_until_ms, 60000);
         assert_true (!metrics.users == !metrics.items);
     }
     distinct_destroy (&users);

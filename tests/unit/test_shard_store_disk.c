@@ -216,9 +216,9 @@ static void other_formats (void **state)
 {
     uint64_t epoch = 77;
     put_raw (*state, "epoch", sizeof "epoch", &epoch, sizeof epoch);
-    assert_refused (*state, SHARD_FAULT_FORMAT, "of format 1, this program knows 3: run the older version");
+    assert_refused (*state, SHARD_FAULT_FORMAT, "of format 1, this program knows 4: run the older version");
     put_format (*state, SHARD_STORE_FORMAT + 1, 0);
-    assert_refused (*state, SHARD_FAULT_FORMAT, "of format 4, this program knows 3: run the newer version");
+    assert_refused (*state, SHARD_FAULT_FORMAT, "of format 5, this program knows 4: run the newer version");
     put_format (*state, SHARD_STORE_FORMAT, 1);
     assert_refused (*state, SHARD_FAULT_BROKEN, "does not have its checksum");
     for (uint32_t format = SHARD_STORE_FORMAT_LEAST; format <= SHARD_STORE_FORMAT; format++) {
