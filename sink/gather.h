@@ -40,7 +40,8 @@ enum {
     GATHER_AGAIN_MS = 20,         /* a result that was complete is published again after this */
     GATHER_HOLD_MS = 60000,       /* parts of a metrics window that is not whole stay owed so long */
     GATHER_RETRY_MS = 10000,      /* a key that cannot be written (a foreign type) is tried again */
-    GATHER_TICK_MS = 20,          /* how often waiting keys are looked at */
+    GATHER_TICK_MS = 20,          /* how often keys are looked at whose time has come … */
+    GATHER_LOOK_MS = 1000,        /* … and those that wait, at least */
     GATHER_IDLE_MS = 3600000,     /* a key is forgotten when nothing came for so long, and its TTL */
     GATHER_RESTORE_MEMBERS = 256, /* of a history, written again in one transaction … */
     GATHER_RESTORE_BYTES = 1 << 18,
