@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
+#include <uthash.h>
 #include <utlist.h>
 #include "common/check.h"
 #include "common/clock.h"
@@ -19,6 +20,7 @@ typedef struct job {
     uint64_t number;
     bool by_default;
     struct job *prev, *next;
+    UT_hash_handle hh; /* of `newest` */
 } job_t;
 
 typedef struct result {
@@ -33,7 +35,8 @@ struct history_keeper {
     pthread_mutex_t lock; /* of all that follows */
     pthread_cond_t wake;
     bool stop, prepared;
-    job_t *queue; /* the first is being done */
+    job_t *queue;  /* the first is being done */
+    job_t *newest; /* by hash: the last in the queue of each scenario */
     result_t *results;
     keeper_view_t view;
 };
@@ -163,10 +166,31 @@ static store_outcome_t work (history_keeper_t *self, const job_t *job, bool stal
 /*  Has the scenario of the first job another one behind it? With the lock. */
 static bool is_stale (const history_keeper_t *self)
 {
-    for (const job_t *job = self->queue->next; job; job = job->next)
-        if (job->hash == self->queue->hash)
-            return true;
-    return false;
+    const job_t *newest;
+    HASH_FIND (hh, self->newest, &self->queue->hash, sizeof self->queue->hash, newest);
+    return newest != self->queue;
+}
+
+/*  With the lock. */
+static void add_job (history_keeper_t *self, job_t *job)
+{
+    job_t *older;
+    DL_APPEND (self->queue, job);
+    HASH_REPLACE (hh, self->newest, hash, sizeof job->hash, job, older);
+    (void)older; /* it stays in the queue */
+    self->view.waiting++;
+}
+
+/*  With the lock. */
+static void end_job (history_keeper_t *self, job_t *job)
+{
+    const job_t *newest;
+    HASH_FIND (hh, self->newest, &job->hash, sizeof job->hash, newest);
+    if (newest == job)
+        HASH_DEL (self->newest, job);
+    DL_DELETE (self->queue, job);
+    self->view.waiting--;
+    free_job (job);
 }
 
 static void *run (void *arg)
@@ -195,11 +219,9 @@ static void *run (void *arg)
         pthread_mutex_lock (&self->lock);
         self->view.failing = !done;
         self->view.kept += done;
-        if (done) {
-            DL_DELETE (self->queue, job);
-            self->view.waiting--;
-            free_job (job);
-        } else
+        if (done)
+            end_job (self, job);
+        else
             pause_for (self, outcome == STORE_AWAY ? KEEPER_RETRY_MS : KEEPER_REFUSED_MS);
     }
     pthread_mutex_unlock (&self->lock);
@@ -239,6 +261,7 @@ void history_keeper_destroy (history_keeper_t **self_p)
     pthread_cond_signal (&self->wake);
     pthread_mutex_unlock (&self->lock);
     pthread_join (self->thread, NULL);
+    HASH_CLEAR (hh, self->newest);
     job_t *job, *next_job;
     DL_FOREACH_SAFE (self->queue, job, next_job)
     {
@@ -269,8 +292,7 @@ void history_keeper_put (history_keeper_t *self, const keeper_job_t *put)
                    .by_default = put->by_default};
     pthread_mutex_lock (&self->lock);
     if (self->view.waiting < KEEPER_JOBS_MAX) {
-        DL_APPEND (self->queue, job);
-        self->view.waiting++;
+        add_job (self, job);
         job = NULL;
     }
     pthread_cond_signal (&self->wake);

@@ -14,6 +14,8 @@
 
 #define NEVER INT64_MAX
 
+typedef struct owner owner_t;
+
 typedef struct source {
     char *name;
     uint64_t text_hash;      /* of the text it was read from: the same text again changes nothing */
@@ -25,17 +27,18 @@ typedef struct source {
     uint32_t errors;
     int64_t leave_ms;    /* when it left, or NEVER */
     uint64_t round;      /* the last full read that it was in */
+    owner_t *owner;      /* where ids are known */
     struct source *next; /* of the same scenario */
     UT_hash_handle hh;
 } source_t;
 
-typedef struct {
+struct owner {
     uint64_t hash;
     source_t *sources; /* all that name it; may be empty */
     bool conflict;     /* told already */
     bool by_default;   /* begun without a document, and none was valid since */
     UT_hash_handle hh;
-} owner_t;
+};
 
 struct source_table {
     source_listener_t listener;
@@ -115,15 +118,16 @@ static uint64_t hash_of (const source_t *source)
     return key_hash_scenario (span_of (source->tenant), span_of (source->scenario));
 }
 
-static void detach (source_table_t *self, source_t *source)
+static void detach (source_t *source)
 {
-    if (!source->tenant || !source->scenario)
+    if (!source->owner)
         return;
-    source_t **link = &find_owner (self, hash_of (source))->sources;
+    source_t **link = &source->owner->sources;
     while (*link != source)
         link = &(*link)->next;
     *link = source->next;
     source->next = NULL;
+    source->owner = NULL;
 }
 
 static owner_t *find_or_add_owner (source_table_t *self, uint64_t hash)
@@ -143,6 +147,7 @@ static void attach (source_table_t *self, source_t *source)
         return;
     owner_t *owner = find_or_add_owner (self, hash_of (source));
     source->next = owner->sources;
+    source->owner = owner;
     owner->sources = source;
 }
 
@@ -354,7 +359,7 @@ void source_table_put (source_table_t *self, const char *name, span_t text)
     if (source->text_hash == text_hash && !was_leaving)
         return;
     source->text_hash = text_hash;
-    detach (self, source);
+    detach (source);
     char *tenant = source->tenant, *scenario = source->scenario;
     source->tenant = tenant ? memory_copy_string (tenant, strlen (tenant)) : NULL;
     source->scenario = scenario ? memory_copy_string (scenario, strlen (scenario)) : NULL;
@@ -393,7 +398,7 @@ void source_table_fail (source_table_t *self, const char *name, const char *reas
 static void drop (source_table_t *self, source_t *source)
 {
     come_back (self, source);
-    detach (self, source);
+    detach (source);
     HASH_DEL (self->sources, source);
     settle (self, source->tenant, source->scenario);
     free_source (source);
@@ -469,9 +474,6 @@ void source_table_count (const source_table_t *self, uint32_t *all, uint32_t *in
 {
     *all = HASH_COUNT (self->sources);
     *invalid = 0;
-    for (const source_t *source = self->sources; source; source = source->hh.next) {
-        const owner_t *owner =
-            source->tenant && source->scenario ? find_owner (self, hash_of (source)) : NULL;
-        *invalid += !source->valid || (owner && owner->conflict);
-    }
+    for (const source_t *source = self->sources; source; source = source->hh.next)
+        *invalid += !source->valid || (source->owner && source->owner->conflict);
 }
