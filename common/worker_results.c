@@ -170,6 +170,14 @@ static bool may_render (worker_t *self, uint32_t shard)
     return false;
 }
 
+/*  Is there room for one more result in the pipe? Parts are acknowledged when all shards' are there. Shards that are
+ *  not equally far send those of many scenarios in orders of their own: what is ahead in each must fit, or all wait. */
+static bool has_room (const shard_t *shard, uint32_t index)
+{
+    size_t most = shard->stage->id == STAGE_PROFILER ? WORKER_PIPE_BYTES_MAX : WORKER_PARTS_BYTES_MAX;
+    return owed_pipe_bytes (shard->owed, index) < most;
+}
+
 /*  Renders waiting results into the pipe as long as there is room in it, and time; in groups, for the stage to ask
  *  for the memory of a whole one at once. */
 static void fill_pipe (worker_t *self, shard_t *shard, uint32_t index, int64_t now_ms)
@@ -177,13 +185,13 @@ static void fill_pipe (worker_t *self, shard_t *shard, uint32_t index, int64_t n
     owed_waiting_t waiting[RENDER_GROUP];
     buffer_t body = {0};
     stage_time_t time = shard_time (shard, now_ms);
-    for (uint32_t count = 1; count && owed_pipe_bytes (shard->owed, index) < WORKER_PIPE_BYTES_MAX;) {
+    for (uint32_t count = 1; count && has_room (shard, index);) {
         count = owed_waiting_next (shard->owed, index, waiting, RENDER_GROUP);
         if (count && !may_render (self, shard->number))
             break;
         if (shard->stage->foresee)
             shard->stage->foresee (shard->state, waiting, count);
-        for (uint32_t i = 0; i < count && owed_pipe_bytes (shard->owed, index) < WORKER_PIPE_BYTES_MAX; i++) {
+        for (uint32_t i = 0; i < count && has_room (shard, index); i++) {
             if (i && !may_render (self, shard->number))
                 break;
             render_one (shard, index, &waiting[i], &time, &body);
