@@ -27,7 +27,6 @@ typedef struct {
 } epoch_record_t;
 
 enum {
-    LARGE_COMMIT_BYTES = 1 << 20,
     CHECKSUM_BYTES = 4,
     FORMAT_1_BYTES = 8, /* of its epoch record */
     ROOM_FACTOR = 4,
@@ -53,6 +52,9 @@ static int open_table (shard_store_t *self)
     return mdb_txn_commit (txn);
 }
 
+/*  The environment is open for a reading or a commit only, as what it holds may be more than all state of the
+ *  process: the file's pages that were touched, and the memory of the most pages that a transaction ever changed. To
+ *  open it costs less than a commit's smallest write. */
 static void close_env (shard_store_t *self)
 {
     if (self->env)
@@ -346,6 +348,7 @@ shard_fault_t shard_store_load (shard_store_t *self, shard_store_record_t *recor
         code = shard_store_walk (self, txn, record, arg, &refused);
     if (txn)
         mdb_txn_abort (txn);
+    close_env (self);
     crash_mark_end ();
     return refused ? refused : shard_store_explain (self, "read", code, error, error_size);
 }
@@ -452,15 +455,6 @@ static bool grow (shard_store_t *self)
     return true;
 }
 
-/*  LMDB keeps the memory of the most pages that a transaction ever changed, for each
- *  environment: with many shards, more than all their state. Only closing gives it back; the
- *  next commit opens it. */
-static void give_memory_back (shard_store_t *self, const change_set_t *changes)
-{
-    if (changes->log.size >= LARGE_COMMIT_BYTES)
-        close_env (self);
-}
-
 /*  A disk that fills up within a write cuts it short, which LMDB calls an error of the disk. */
 static int see_through (const shard_store_t *self, const change_set_t *changes, int code)
 {
@@ -482,10 +476,8 @@ shard_fault_t shard_store_commit (shard_store_t *self, const change_set_t *chang
     if (!code) {
         self->epoch = epoch;
         code = see_file (self);
-        give_memory_back (self, changes);
-    } else if (shard_store_fault (code) == SHARD_FAULT_ACCESS) {
-        close_env (self); /* after an error of the disk LMDB wants to be opened anew */
     }
+    close_env (self);
     crash_mark_end ();
     return shard_store_explain (self, "commit to", code, error, error_size);
 }
