@@ -22,7 +22,7 @@ enum {
     WORKER_INTAKE_FRAMES = 256,        /* high-water mark of sections, and most frames a turn … */
     WORKER_TURN_FRAMES = 32,           /* … before the loop looks at anything else */
     WORKER_TURN_MS = 20,               /* the loop's longest sleep */
-    WORKER_PIPE_BYTES_MAX = 512 << 10, /* of one shard to one sink, beyond one result … */
+    WORKER_PIPE_BYTES_MAX = 128 << 10, /* of one shard to one sink, beyond one result … */
     WORKER_PARTS_BYTES_MAX = 8 << 20,  /* … of a stage whose parts wait in the sink for those of other shards */
     WORKER_RENDER_MS = 20,             /* of one turn; one result more may take longer */
     WORKER_SINK_FRAMES = 64,           /* high-water mark to a sink */

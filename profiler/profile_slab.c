@@ -17,6 +17,7 @@ enum {
     BLOCK_BYTES_MAX = 32768,
     REGION_BYTES_MIN = 64 << 10,
     REGIONS_MIN = 8,
+    REGION_FRACTION = 8,
 };
 
 /*  Under the address sanitizer each block is one of malloc's, so that it sees what is used after
@@ -42,11 +43,12 @@ static uint32_t class_of (uint32_t *bytes)
     return LINEAR_CLASSES + (doubling - 9) * STEPS + step; /* 512 is 2^9 */
 }
 
-/*  A region is as large as a quarter of all before it, so that little is lost in a small shard. */
+/*  A region is at most an eighth of all before it: huge pages are there as soon as they are touched, and many shards
+ * have a newest region each. */
 static void add_region (profile_slab_t *self)
 {
     size_t bytes = REGION_BYTES_MIN;
-    while (bytes < MEMORY_HUGE_BYTES && bytes * 4 <= self->bytes)
+    while (bytes < MEMORY_HUGE_BYTES && bytes * 2 * REGION_FRACTION <= self->bytes)
         bytes *= 2;
     if (self->region_count == self->region_capacity) {
         self->region_capacity = self->region_capacity ? 2 * self->region_capacity : REGIONS_MIN;
