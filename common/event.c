@@ -69,6 +69,6 @@ event_reason_t event_parse (event_parser_t *self, span_t message, int64_t record
     if (tags != EVENT_SLOT_NONE && is_msgpack)
         event_msgpack_tags (message, self->fields.values[tags].node, event);
     else if (tags != EVENT_SLOT_NONE)
-        event_json_tags (self->fields.values[tags].node, event);
+        event_json_tags (self->json, self->fields.values[tags].node, event);
     return EVENT_REASON_NONE;
 }

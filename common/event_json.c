@@ -1,13 +1,20 @@
-/*  event_json: see event_json.h. The only file of the hot path that knows yyjson. */
+/*  event_json: see event_json.h. A message that event_scan does not take becomes a document of yyjson's. */
 #include "common/event_json.h"
 
 #include <stdlib.h>
 #include <yyjson.h>
+#include "common/event_scan.h"
 #include "common/memory.h"
+
+/*  Messages that are not scanned, after several in a row that were for nothing. */
+enum { PAUSE_MAX = 64 };
 
 struct event_json {
     char *pool;
     size_t pool_bytes;
+    event_scan_key_t keys[EVENT_SCAN_KEYS];
+    span_t scanned;        /* the last message, where it was one for event_scan; borrowed */
+    uint32_t pause, pauses; /* how many are still not scanned; how many after the next one in vain */
 };
 
 event_json_t *event_json_new (void)
@@ -137,8 +144,28 @@ static void read_object (event_slot_t object, event_fields_t *fields)
     }
 }
 
+/*  Messages of a stream are alike: where most are not for it, few are tried. */
+static bool scan (event_json_t *self, span_t message, event_fields_t *fields)
+{
+    self->scanned = (span_t){NULL, 0};
+    if (self->pause) {
+        self->pause--;
+        return false;
+    }
+    if (event_scan_read (self->keys, message, fields)) {
+        self->scanned = message;
+        self->pauses = 0;
+        return true;
+    }
+    self->pause = self->pauses;
+    self->pauses = self->pauses < PAUSE_MAX ? 2 * self->pauses + 1 : PAUSE_MAX;
+    return false;
+}
+
 event_reason_t event_json_read (event_json_t *self, span_t message, event_fields_t *fields)
 {
+    if (scan (self, message, fields))
+        return EVENT_REASON_NONE;
     if (count_opening_brackets (message) > EVENT_DEPTH_MAX && is_too_deep (message))
         return EVENT_REASON_TOO_DEEP;
     reserve_pool (self, message.size);
@@ -162,10 +189,14 @@ event_reason_t event_json_read (event_json_t *self, span_t message, event_fields
     return EVENT_REASON_NONE;
 }
 
-void event_json_tags (const void *node, event_t *event)
+void event_json_tags (const event_json_t *self, const void *node, event_t *event)
 {
     yyjson_val *element;
     size_t i, count;
+    if (self->scanned.bytes) {
+        event_scan_tags (self->scanned, node, event);
+        return;
+    }
     yyjson_arr_foreach ((yyjson_val *)node, i, count, element)
     {
         if (event->tag_count == EVENT_TAGS_MAX)

@@ -14,11 +14,11 @@ typedef struct event_json event_json_t;
 event_json_t *event_json_new (void);
 void event_json_destroy (event_json_t **self_p);
 
-/*  Reads a message of 1 .. EVENT_MESSAGE_BYTES_MAX bytes into *fields, which borrow from *self
+/*  Reads a message of 1 .. EVENT_MESSAGE_BYTES_MAX bytes into *fields, which borrow from it and from *self
  *  until the next call. Returns NONE, or TOO_DEEP, EMPTY, SYNTAX, NOT_AN_OBJECT.
  */
 event_reason_t event_json_read (event_json_t *self, span_t message, event_fields_t *fields);
 /*  Adds the tags of an array that event_json_read found (its event_value_t.node). */
-void event_json_tags (const void *node, event_t *event);
+void event_json_tags (const event_json_t *self, const void *node, event_t *event);
 
 #endif

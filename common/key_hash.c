@@ -1,5 +1,6 @@
 #include "common/key_hash.h"
 
+#define XXH_INLINE_ALL /* most keys are shorter than a call is long */
 #include <xxhash.h>
 
 #include "common/check.h"
