@@ -19,7 +19,7 @@
 enum {
     WORKER_SINKS_MAX = 64,
     WORKER_INGESTORS_MAX = 256,
-    WORKER_INTAKE_FRAMES = 256,        /* high-water mark of sections, and most frames a turn … */
+    WORKER_INTAKE_FRAMES = 32,         /* high-water mark of sections, some 5 MB; and most frames a turn … */
     WORKER_TURN_FRAMES = 32,           /* … before the loop looks at anything else */
     WORKER_TURN_MS = 20,               /* the loop's longest sleep */
     WORKER_PIPE_BYTES_MAX = 128 << 10, /* of one shard to one sink, beyond one result … */

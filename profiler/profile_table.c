@@ -167,7 +167,7 @@ static void mark_changed (profile_table_t *self, uint32_t slot)
     if (self->changed_count == self->changed_capacity) {
         self->changed_capacity = self->changed_capacity ? self->changed_capacity * 2 : 256;
         self->changed =
-            memory_resize (self->changed, 2 * self->changed_capacity * sizeof *self->changed);
+            memory_resize (self->changed, self->changed_capacity * sizeof *self->changed);
     }
     uint64_t scenario_hash = self->scenarios.list[user->scenario]->hash;
     self->changed[self->changed_count++] =
@@ -439,7 +439,9 @@ void profile_table_collect (profile_table_t *self, change_set_t *changes)
     for (size_t at = 0; at < self->deleted.size; at += PROFILE_KEY_BYTES)
         change_set_delete (changes, self->deleted.bytes + at, PROFILE_KEY_BYTES);
     buffer_clear (&self->deleted);
-    profile_order_sort (self->changed, self->changed + self->changed_capacity, self->changed_count);
+    profile_place_t *scratch = memory_new_array (self->changed_count, sizeof *scratch);
+    profile_order_sort (self->changed, scratch, self->changed_count);
+    free (scratch);
     for (size_t i = 0; i < self->changed_count; i++) {
         prefetch_changed (self, i + 3 * COLLECT_AHEAD, PROFILE_FETCH_USER);
         prefetch_changed (self, i + 2 * COLLECT_AHEAD, PROFILE_FETCH_ALL);

@@ -15,7 +15,7 @@ struct profile_table {
     profile_t viewed; /* a list of events, counted for a view */
     profile_scenarios_t scenarios;
     profile_due_t due, held;
-    profile_place_t *changed; /* to collect, each once; room for twice as many, to sort them */
+    profile_place_t *changed; /* to collect, each once */
     size_t changed_count, changed_capacity;
     buffer_t deleted; /* keys of PROFILE_KEY_BYTES */
     int64_t watermark_ms, now_ms;

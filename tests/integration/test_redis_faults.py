@@ -313,7 +313,7 @@ def test_away_while_hundreds_of_windows_pass(pipeline):
         assert owed[2]["metrics"] <= 2 * least
         assert owed[2]["scorer"] <= len(documents) * shards
         assert owed[2]["profiler"] <= 2_000 * len(documents)
-        # 512 KiB a shard wait in the pipe to the sink, besides what is owed. (The address sanitizer
+        # 128 KiB a shard wait in the pipe to the sink, besides what is owed. (The address sanitizer
         # keeps what is freed.)
         for name in ("hotpath-metrics", "hotpath-scorer", "hotpath-sink"):
             grown = float(sizes[2][name]) - float(sizes[0][name])
