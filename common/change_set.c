@@ -52,7 +52,7 @@ void change_set_delete_range (change_set_t *self, const void *from, size_t from_
 
 void change_set_append (change_set_t *self, change_set_t *other)
 {
-    if (!self->log.size) {
+    if (!self->log.size && self->log.capacity <= other->log.capacity) {
         change_set_t empty = *self;
         *self = *other;
         *other = empty;
@@ -69,6 +69,11 @@ void change_set_cut (change_set_t *self, size_t size, size_t count)
     CHECK (size <= self->log.size && count <= self->count);
     self->log.size = size;
     self->count = count;
+}
+
+void change_set_reserve (change_set_t *self, size_t more)
+{
+    buffer_reserve (&self->log, more);
 }
 
 void change_set_clear (change_set_t *self)

@@ -34,6 +34,8 @@ void change_set_delete_range (change_set_t *self, const void *from, size_t from_
 void change_set_append (change_set_t *self, change_set_t *other);
 /*  Takes the last entries back: what was put since `size` and `count` were those of self. */
 void change_set_cut (change_set_t *self, size_t size, size_t count);
+/*  Makes room for bytes that will be put. */
+void change_set_reserve (change_set_t *self, size_t more);
 void change_set_clear (change_set_t *self);
 void change_set_free (change_set_t *self);
 

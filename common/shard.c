@@ -243,7 +243,9 @@ void shard_destroy (shard_t **self_p)
     shard_t *self = *self_p;
     if (!self)
         return;
-    CHECK (!self->committing);
+    CHECK (!self->committing || self->collecting);
+    commit_job_destroy (&self->collecting);
+    buffer_free (&self->head);
     forget (self);
     vector_free (&self->durable);
     free (self->folder);
@@ -270,6 +272,11 @@ stage_time_t shard_time (const shard_t *self, int64_t now_ms)
                           .past_ms = self->past_ms};
 }
 
+bool shard_may_advance (const shard_t *self)
+{
+    return !self->closing && !shard_is_stuck (self);
+}
+
 void shard_advance (shard_t *self, const watermark_t *watermark, bool once, int64_t now_ms)
 {
     int64_t reached_ms = watermark_of (watermark, &self->applied);
@@ -280,6 +287,7 @@ void shard_advance (shard_t *self, const watermark_t *watermark, bool once, int6
     stage_time_t time = shard_time (self, now_ms);
     self->stage->advance (self->state, &time);
     self->touched = false;
+    self->advanced_ms = now_ms;
     if (once && !self->finished && watermark_all_ended (watermark, &self->applied)) {
         self->stage->finish (self->state, &time);
         self->finished = true;
@@ -305,33 +313,53 @@ bool shard_settled (const shard_t *self, const watermark_t *watermark)
            watermark_all_ended (watermark, &self->applied);
 }
 
-commit_job_t *shard_collect (shard_t *self)
+static bool collect_some (shard_t *self, change_set_t *changes)
+{
+    return self->stage->collect_more && self->stage->collect_more (self->state, changes);
+}
+
+bool shard_collect (shard_t *self)
 {
     if (self->committing)
-        return NULL;
-    change_set_t changes = self->failed;
-    self->failed = (change_set_t){0};
-    self->stage->collect (self->state, &changes);
-    owed_collect (self->owed, &changes);
-    retired_collect (self->retired, &changes);
-    if (!self->changed && !changes.count) {
-        change_set_free (&changes);
-        return NULL;
-    }
-    buffer_t head = {0};
+        return false;
     commit_job_t *job = memory_new (sizeof *job);
-    write_head (self, &head);
-    job->head_at = changes.log.size;
-    job->head_count = changes.count;
-    change_set_put (&changes, head_key, sizeof head_key, head.bytes, head.size);
-    buffer_free (&head);
+    job->changes = self->failed;
+    self->failed = (change_set_t){0};
+    /* Where a set grows, all of it is copied: as much again, and some more, is asked for at once. */
+    change_set_reserve (&job->changes, self->changes_bytes + self->changes_bytes / 4);
+    self->stage->collect (self->state, &job->changes);
+    owed_collect (self->owed, &job->changes);
+    retired_collect (self->retired, &job->changes);
+    self->uncollected = collect_some (self, &job->changes);
+    if (!self->changed && !self->uncollected && !job->changes.count) {
+        commit_job_destroy (&job);
+        return false;
+    }
+    buffer_clear (&self->head);
+    write_head (self, &self->head);
     job->owner = self;
     job->store = self->store;
-    job->changes = changes;
     job->epoch = self->epoch;
     vector_copy (&job->vector, &self->applied);
+    self->collecting = job;
     self->committing = true;
     self->changed = false;
+    return true;
+}
+
+commit_job_t *shard_collect_more (shard_t *self)
+{
+    commit_job_t *job = self->collecting;
+    CHECK (job);
+    if (self->uncollected)
+        self->uncollected = collect_some (self, &job->changes);
+    if (self->uncollected)
+        return NULL;
+    job->head_at = job->changes.log.size;
+    job->head_count = job->changes.count;
+    change_set_put (&job->changes, head_key, sizeof head_key, self->head.bytes, self->head.size);
+    self->changes_bytes = job->changes.log.size;
+    self->collecting = NULL;
     return job;
 }
 

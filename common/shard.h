@@ -56,12 +56,16 @@ typedef struct {
     bool precommitted; /* … it has */
     bool closing;   /* takes no more sections */
     bool dropped;   /* is no longer ours: nothing of it is written or sent any more */
-    bool committing;
+    bool committing; /* a commit of it is collected, or under way */
+    commit_job_t *collecting; /* one whose changes are not all in it yet; … */
+    buffer_t head;            /* … its last */
+    bool uncollected;         /* the stage has more of them */
+    size_t changes_bytes;     /* of the last one */
     bool suspect;   /* its store is under suspicion until a commit succeeds */
     shard_fault_t fault; /* of the last commit */
     char trouble[256];   /* … in words */
     change_set_t failed; /* what a commit could not write: goes before the next changes */
-    int64_t next_commit_ms, said_ms;
+    int64_t advanced_ms, next_commit_ms, said_ms;
 } shard_t;
 
 typedef struct {
@@ -90,13 +94,18 @@ bool shard_is_behind (const shard_t *self, bool (*is_listed) (const void *arg, u
 
 /*  Where time stands for it. */
 stage_time_t shard_time (const shard_t *self, int64_t now_ms);
+/*  One that cannot commit stands still, so that what it owes and has changed stays as it is. */
+bool shard_may_advance (const shard_t *self);
 /*  Moves the watermark on (never back) and lets the stage compute. */
 void shard_advance (shard_t *self, const watermark_t *watermark, bool once, int64_t now_ms);
 /*  Everything has ended, was computed, acknowledged and committed (--once). */
 bool shard_settled (const shard_t *self, const watermark_t *watermark);
 
-/*  A commit of all that changed, to be submitted; NULL where nothing did or one is under way. */
-commit_job_t *shard_collect (shard_t *self);
+/*  Begins a commit of all that has changed by now; false where nothing did or one is under way. */
+bool shard_collect (shard_t *self);
+/*  Goes on with it: the commit, to be submitted, or NULL: there is more to collect. Meanwhile the shard may be used as
+ *  always: what changes goes with the next commit. */
+commit_job_t *shard_collect_more (shard_t *self);
 /*  What became of it. Interval: the least time between two commits. After OWNER, GONE or BROKEN
  *  the shard is to be dropped (shard_is_lost). */
 void shard_committed (shard_t *self, commit_job_t *job, int64_t interval_ms, int64_t now_ms);

@@ -140,6 +140,10 @@ typedef struct {
 
     /*  Appends every record that changed since the last call. */
     void (*collect) (void *shard, change_set_t *changes);
+    /*  NULL: collect () appends them all. Else it may leave some to this, which appends a few at each call until there
+     *  are no more (false). They are as they were when collect () was called, whatever is called in between: what
+     *  changes then belongs to the next collect (), before which this has returned false. */
+    bool (*collect_more) (void *shard, change_set_t *changes);
 
     /*  Number of cells (or profiles) held and their bytes, for gauges. */
     void (*measure) (const void *shard, uint64_t *cells, uint64_t *bytes);

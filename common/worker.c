@@ -203,29 +203,52 @@ static void wait_for_work (worker_t *self, bool take)
         {NULL, committer_fd (self->committer), ZMQ_POLLIN, 0},
         {zsock_resolve (self->intake), 0, ZMQ_POLLIN, 0},
     };
-    zmq_poll (items, take && !self->has_held ? 4 : 3, self->unrendered ? 0 : WORKER_TURN_MS);
+    bool more = self->unadvanced || self->uncollected || self->unrendered;
+    zmq_poll (items, take && !self->has_held ? 4 : 3, more ? 0 : WORKER_TURN_MS);
+}
+
+void worker_begin_part (worker_t *self)
+{
+    self->part_until_ms = clock_ms () + WORKER_PART_MS;
+}
+
+bool worker_may_go_on (const worker_t *self, bool first)
+{
+    return first || clock_ms () < self->part_until_ms;
+}
+
+static bool is_advance_due (const shard_t *shard, int64_t now_ms)
+{
+    return shard && shard_may_advance (shard) &&
+           (shard->touched || now_ms - shard->advanced_ms >= WORKER_ANNOUNCE_LEAST_MS);
 }
 
 static void advance_shards (worker_t *self, int64_t now_ms)
 {
-    bool due = now_ms - self->advanced_ms >= WORKER_ANNOUNCE_LEAST_MS;
+    uint32_t from = self->advance_from;
+    bool first = true;
+    self->unadvanced = false;
+    worker_begin_part (self);
     for (uint32_t i = 0; i < self->layout.shard_count; i++) {
-        shard_t *shard = self->shards[i];
-        /* One that cannot commit stands still, so that what it owes and has changed stays as it is. */
-        if (!shard || shard->closing || shard_is_stuck (shard) || (!shard->touched && !due))
+        shard_t *shard = self->shards[(from + i) % self->layout.shard_count];
+        if (!is_advance_due (shard, now_ms))
             continue;
+        if (!worker_may_go_on (self, first)) {
+            self->unadvanced = true;
+            self->advance_from = shard->number;
+            return;
+        }
+        first = false;
         self->announce_now |= shard->touched;
         shard_advance (shard, self->watermark, self->once, now_ms);
     }
-    if (due)
-        self->advanced_ms = now_ms;
 }
 
 static void turn (worker_t *self)
 {
     bool take = may_take (self);
     wait_for_work (self, take);
-    int64_t now_ms = self->now_ms = clock_ms ();
+    int64_t now_ms = clock_ms ();
     live_config_step (self->config, now_ms);
     worker_take_acks (self, now_ms);
     if (take)
@@ -235,10 +258,10 @@ static void turn (worker_t *self)
     worker_watch_peers (self, now_ms);
     advance_shards (self, now_ms);
     worker_catch_up (self, now_ms);
-    worker_send_results (self, now_ms);
-    worker_config_step (self, now_ms);
     worker_take_commits (self, now_ms);
     worker_commit_due (self, now_ms);
+    worker_send_results (self, now_ms);
+    worker_config_step (self, now_ms);
     worker_step_ownership (self, now_ms);
     worker_retire_partitions (self, now_ms);
     worker_resolve_ingestors (self, now_ms);

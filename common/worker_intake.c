@@ -1,6 +1,7 @@
 /*  worker_intake: frames from ingestors: sections applied to shards, and what they say of partitions. */
 #include "common/worker_parts.h"
 
+#include "common/clock.h"
 #include "common/counting.h"
 #include "common/crash_point.h"
 #include "common/log.h"
@@ -183,7 +184,7 @@ static void take_section (worker_t *self, const wire_header_t *header, const wir
     apply_rows (self, shard, entry.next);
     self->counts.sections++;
     if (section->event_count)
-        note_applied (&self->pause, self->now_ms);
+        note_applied (&self->pause, clock_ms ());
     entry.next = section->to;
     if (section->greatest_to_ms > entry.greatest_ms)
         entry.greatest_ms = section->greatest_to_ms;
@@ -334,7 +335,8 @@ void worker_take_frames (worker_t *self, int64_t now_ms)
         self->has_held = false;
     }
     void *socket = zsock_resolve (self->intake);
-    for (int i = 0; i < WORKER_TURN_FRAMES; i++) {
+    int64_t until_ms = clock_ms () + WORKER_TAKE_MS;
+    for (int i = 0; i < WORKER_TURN_FRAMES && (!i || clock_ms () < until_ms); i++) {
         zmq_msg_t message;
         zmq_msg_init (&message);
         if (zmq_msg_recv (&message, socket, ZMQ_DONTWAIT) < 0) {

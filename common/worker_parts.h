@@ -20,11 +20,12 @@ enum {
     WORKER_SINKS_MAX = 64,
     WORKER_INGESTORS_MAX = 256,
     WORKER_INTAKE_FRAMES = 32,         /* high-water mark of sections, some 5 MB; and most frames a turn … */
-    WORKER_TURN_FRAMES = 32,           /* … before the loop looks at anything else */
+    WORKER_TURN_FRAMES = 32,           /* … before the loop looks at anything else, … */
+    WORKER_TAKE_MS = 50,               /* … which it does after this time as well */
     WORKER_TURN_MS = 20,               /* the loop's longest sleep */
     WORKER_PIPE_BYTES_MAX = 128 << 10, /* of one shard to one sink, beyond one result … */
     WORKER_PARTS_BYTES_MAX = 8 << 20,  /* … of a stage whose parts wait in the sink for those of other shards */
-    WORKER_RENDER_MS = 20,             /* of one turn; one result more may take longer */
+    WORKER_PART_MS = 10,               /* of one turn, for each kind of work that worker_may_go_on is asked about */
     WORKER_SINK_FRAMES = 64,           /* high-water mark to a sink */
     WORKER_GREETING_MS = 1000,
     WORKER_ANNOUNCE_MS = 1000,
@@ -156,19 +157,19 @@ struct worker {
     uint32_t announced_count;
     uint16_t *frame_actions; /* by number - ACTION_CUSTOM in the present frame */
 
-    int64_t now_ms;  /* of this turn */
     worker_sender_t senders[WORKER_INGESTORS_MAX];
     uint32_t sender_count;
     bool deaf; /* in some turn since the last look nothing was taken from them */
     int64_t watched_ms;
     bool announce_now;
-    int64_t announced_ms, resolved_ms, step_due_ms, advanced_ms;
+    int64_t announced_ms, resolved_ms, step_due_ms;
     buffer_t announce_frame;
 
     bool refreshed;   /* a shard has owed everything live in this turn */
-    int64_t render_until_ms; /* no result but the first is rendered after it in this turn */
-    bool rendered, unrendered; /* one was; some wait for the next turn … */
-    uint32_t render_from;    /* … of this shard first */
+    int64_t part_until_ms;   /* pieces of the present kind of work wait from then on for the next turn … */
+    bool unadvanced, uncollected, unrendered; /* … as some windows, changes or results do, … */
+    uint32_t advance_from, render_from;       /* … of these shards first */
+    bool rendered;           /* a result was, in this turn */
 
     worker_counts_t counts;
     worker_pause_t pause;
@@ -181,6 +182,12 @@ struct worker {
     int end_code;            /* it cannot go on; 0: it can */
     char end_reason[512];
 };
+
+/*  worker.c: a slide, and commits that fall due together, are much work in all shards. It is done in pieces (a shard's
+ *  windows, some of its changes, a result), and intake goes on in between. The work of a kind begins; may another
+ *  piece of it be done in this turn? The first may, however late it has become: so that each kind gets on. */
+void worker_begin_part (worker_t *self);
+bool worker_may_go_on (const worker_t *self, bool first);
 
 /*  worker_shards.c: what is ours, and its commits. */
 int worker_join_stage (worker_t *self, char *error, size_t error_size);

@@ -156,12 +156,11 @@ static void render_one (shard_t *shard, uint32_t index, const owed_waiting_t *wa
     owed_enter (shard->owed, index, bytes.bytes, bytes.size, WIRE_CHUNK_BYTES_MAX);
 }
 
-/*  A slide of many items takes long to rank in all shards: intake goes on in between. Where this turn has no time
- *  left, the next one begins. */
+/*  Where this turn has no time left, the next one begins. */
 static bool may_render (worker_t *self, uint32_t shard)
 {
-    if (!self->rendered || clock_ms () < self->render_until_ms) {
-        self->rendered = true; /* one at least, however late it has become */
+    if (worker_may_go_on (self, !self->rendered)) {
+        self->rendered = true;
         return true;
     }
     if (!self->unrendered)
@@ -314,7 +313,7 @@ void worker_send_results (worker_t *self, int64_t now_ms)
     self->refreshed = false;
     self->rendered = false;
     self->unrendered = false;
-    self->render_until_ms = clock_ms () + WORKER_RENDER_MS;
+    worker_begin_part (self);
     for (uint32_t i = 0; i < self->sink_count; i++)
         serve_sink (self, i, now_ms);
 }

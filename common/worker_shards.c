@@ -170,7 +170,7 @@ static void drop (worker_t *self, shard_t *shard, const char *reason)
                F_STR ("stage", self->stage->name), F_INT ("shard", shard->number));
     shard->dropped = shard->closing = true;
     self->announce_now = true;
-    if (!shard->committing)
+    if (!shard->committing || shard->collecting)
         finish_drop (self, shard->number);
 }
 
@@ -310,23 +310,37 @@ void worker_take_commits (worker_t *self, int64_t now_ms)
     }
 }
 
-static void submit_commit (worker_t *self, shard_t *shard)
+static void had_nothing_to_commit (worker_t *self, shard_t *shard)
 {
-    commit_job_t *job = shard_collect (shard);
-    CRASH_POINT (COMMIT_COLLECTED);
-    if (job) {
-        committer_submit (self->committer, &job);
-    } else if (shard->closing) {
+    if (shard->closing) {
         let_go (self, shard->number);
-    } else {
-        shard->precommitted = shard->leaving;
-        shard->next_commit_ms = clock_ms () + self->settings->commit_interval_ms;
+        return;
     }
+    shard->precommitted = shard->leaving;
+    shard->next_commit_ms = clock_ms () + self->settings->commit_interval_ms;
+}
+
+/*  Begins the commit of a shard, or goes on with it. Is there more to collect? Else it is on its way. */
+static bool commit_some (worker_t *self, shard_t *shard)
+{
+    if (!shard->collecting && !shard_collect (shard)) {
+        had_nothing_to_commit (self, shard);
+        return false;
+    }
+    commit_job_t *job = shard_collect_more (shard);
+    if (!job)
+        return true;
+    CRASH_POINT (COMMIT_COLLECTED);
+    committer_submit (self->committer, &job);
+    return false;
 }
 
 static bool is_commit_due (const shard_t *shard, int64_t now_ms)
 {
     if (!shard || shard->committing || shard->dropped)
+        return false;
+    /* What is owed by its newest events goes with them: where this turn had no time for that, a later one has. */
+    if (shard->touched && shard_may_advance (shard))
         return false;
     /* The end of all input: as soon as everything is acknowledged, not at the next interval. */
     bool last = shard->finished && shard->changed && owed_count (shard->owed) == 0;
@@ -367,31 +381,50 @@ static void close_leaving (worker_t *self, int64_t now_ms)
         if (bytes && !late && bytes + own > WORKER_MOVE_BYTES)
             continue;
         bytes += own;
+        if (shard->touched && shard_may_advance (shard)) /* as before each commit */
+            shard_advance (shard, self->watermark, self->once, now_ms);
         shard->closing = true;
         self->announce_now = true;
     }
 }
 
-/*  A few at once: shards come due together, and each set of changes is a copy. Who waits longest is
- *  first, so that none waits for ever. */
+/*  Who waits longest is first, so that none waits for ever. */
+static shard_t *next_to_commit (const worker_t *self, int64_t now_ms)
+{
+    shard_t *due = NULL;
+    for (uint32_t i = 0; i < self->layout.shard_count; i++) {
+        shard_t *shard = self->shards[i];
+        if (is_commit_due (shard, now_ms) && (!due || shard->next_commit_ms < due->next_commit_ms))
+            due = shard;
+    }
+    return due;
+}
+
+/*  A few at once: shards come due together, and each set of changes is a copy. */
 void worker_commit_due (worker_t *self, int64_t now_ms)
 {
     uint32_t committing = 0;
+    shard_t *collecting = NULL;
+    self->uncollected = false;
+    worker_begin_part (self);
     close_leaving (self, now_ms);
-    for (uint32_t i = 0; i < self->layout.shard_count; i++)
+    for (uint32_t i = 0; i < self->layout.shard_count; i++) {
         committing += self->shards[i] && self->shards[i]->committing;
-    while (committing < WORKER_COMMITS_MAX) {
-        shard_t *due = NULL;
-        for (uint32_t i = 0; i < self->layout.shard_count; i++) {
-            shard_t *shard = self->shards[i];
-            if (is_commit_due (shard, now_ms) &&
-                (!due || shard->next_commit_ms < due->next_commit_ms))
-                due = shard;
-        }
-        if (!due)
+        if (self->shards[i] && self->shards[i]->collecting)
+            collecting = self->shards[i];
+    }
+    for (bool first = true;; first = false) {
+        shard_t *next = collecting;
+        if (!next && committing < WORKER_COMMITS_MAX)
+            next = next_to_commit (self, now_ms);
+        if (!next)
             return;
-        submit_commit (self, due);
-        committing++;
+        if (!worker_may_go_on (self, first)) {
+            self->uncollected = true;
+            return;
+        }
+        committing += !next->collecting;
+        collecting = commit_some (self, next) ? next : NULL;
     }
 }
 
