@@ -10,8 +10,7 @@
 #include "common/memory.h"
 #include "profiler/profile_record.h"
 
-/*  Users between what is asked for and what is written, in three steps. */
-enum { COLLECT_AHEAD = 6, DUE_GROUP = 32 };
+enum { DUE_GROUP = 32 };
 
 profile_table_t *profile_table_new (const profile_table_setup_t *setup)
 {
@@ -31,7 +30,9 @@ static void free_table (profile_table_t **self_p)
     profile_scenarios_free (&self->scenarios);
     profile_due_free (&self->due);
     profile_due_free (&self->held);
-    free (self->changed);
+    free (self->changed.list);
+    free (self->collecting.list);
+    change_set_free (&self->kept);
     buffer_free (&self->deleted);
     free (self);
     *self_p = NULL;
@@ -71,8 +72,8 @@ static void put_hash (uint8_t *to, uint64_t hash)
         to[i] = (uint8_t)(hash >> (56 - 8 * i));
 }
 
-static void make_key (const profile_table_t *self, const profile_user_t *user, char kind,
-                      uint8_t *key)
+void profile_table_key (const profile_table_t *self, const profile_user_t *user, char kind,
+                        uint8_t *key)
 {
     key[0] = (uint8_t)kind;
     put_hash (key + 1, self->scenarios.list[user->scenario]->hash);
@@ -159,31 +160,17 @@ static void schedule_stored (profile_table_t *self, uint32_t slot)
     schedule_after (self, slot, passed ? self->watermark_ms : newest_ms);
 }
 
-static void mark_changed (profile_table_t *self, uint32_t slot)
-{
-    profile_user_t *user = profile_table_user (self, slot);
-    if (user->changed)
-        return;
-    if (self->changed_count == self->changed_capacity) {
-        self->changed_capacity = self->changed_capacity ? self->changed_capacity * 2 : 256;
-        self->changed =
-            memory_resize (self->changed, self->changed_capacity * sizeof *self->changed);
-    }
-    uint64_t scenario_hash = self->scenarios.list[user->scenario]->hash;
-    self->changed[self->changed_count++] =
-        (profile_place_t){profile_order_place (scenario_hash, user->hash), slot};
-    user->changed = true;
-}
-
 static void owe (profile_table_t *self, uint32_t slot)
 {
     profile_user_t *user = profile_table_user (self, slot);
     uint8_t key[PROFILE_KEY_BYTES];
-    make_key (self, user, 'p', key);
+    profile_table_key (self, user, 'p', key);
     self->setup.owe (self->setup.owed_arg, key, sizeof key, user->hash);
     user->written_ms = self->now_ms;
-    if (user->dirty)
-        mark_changed (self, slot); /* a restart must not write it once more */
+    if (user->dirty) {
+        profile_table_keep (self, user);
+        profile_table_mark_changed (self, slot); /* a restart must not write it once more */
+    }
     user->dirty = false;
 }
 
@@ -243,15 +230,15 @@ static bool expired (const profile_table_t *self, const profile_user_t *user)
 static void drop_expired (profile_table_t *self, uint32_t slot)
 {
     profile_user_t *user = profile_users_at (&self->users, slot);
-    if (!user || user->queued || user->changed || !expired (self, user))
+    if (!user || user->queued || user->changed || user->collecting || !expired (self, user))
         return;
     if (user->dirty && self->scenarios.list[user->scenario]->update_ms)
         return;
     uint8_t key[PROFILE_KEY_BYTES];
-    make_key (self, user, 'p', key);
+    profile_table_key (self, user, 'p', key);
     if (self->setup.is_owed (self->setup.owed_arg, key, sizeof key))
         return;
-    make_key (self, user, 'c', key);
+    profile_table_key (self, user, 'c', key);
     buffer_append (&self->deleted, key, sizeof key);
     profile_free (&user->profile, &self->shared);
     self->scenarios.list[user->scenario]->user_count--;
@@ -351,12 +338,13 @@ apply_t profile_table_apply (profile_table_t *self, const stage_event_t *event)
         slot = add_user (self, number, event->key_hash, event->user, (uint8_t)collision);
     }
     profile_user_t *user = profile_table_user (self, slot);
+    profile_table_keep (self, user);
     if (!profile_apply (&user->profile, &self->shared, &scenario->rules, event)) {
         self->ignored++;
         return APPLY_COUNTED;
     }
     user->dirty = true;
-    mark_changed (self, slot);
+    profile_table_mark_changed (self, slot);
     if (!user->queued)
         schedule (self, slot);
     return APPLY_COUNTED;
@@ -424,36 +412,4 @@ void profile_table_refresh (profile_table_t *self, const stage_time_t *time, sta
     for (size_t i = 0; i < count; i++)
         owe (self, list[i].slot);
     free (list);
-}
-
-static void prefetch_changed (const profile_table_t *self, size_t at, profile_fetch_t step)
-{
-    if (at < self->changed_count)
-        profile_users_prefetch_slot (&self->users, self->changed[at].slot, step,
-                                     &self->shared);
-}
-
-void profile_table_collect (profile_table_t *self, change_set_t *changes)
-{
-    /* Deletions first: a dropped user may have come back. */
-    for (size_t at = 0; at < self->deleted.size; at += PROFILE_KEY_BYTES)
-        change_set_delete (changes, self->deleted.bytes + at, PROFILE_KEY_BYTES);
-    buffer_clear (&self->deleted);
-    profile_place_t *scratch = memory_new_array (self->changed_count, sizeof *scratch);
-    profile_order_sort (self->changed, scratch, self->changed_count);
-    free (scratch);
-    for (size_t i = 0; i < self->changed_count; i++) {
-        prefetch_changed (self, i + 3 * COLLECT_AHEAD, PROFILE_FETCH_USER);
-        prefetch_changed (self, i + 2 * COLLECT_AHEAD, PROFILE_FETCH_ALL);
-        prefetch_changed (self, i + COLLECT_AHEAD, PROFILE_FETCH_ITEMS);
-        profile_user_t *user = profile_table_user (self, self->changed[i].slot);
-        uint8_t key[PROFILE_KEY_BYTES];
-        make_key (self, user, 'c', key);
-        profile_record_write (change_set_put_begin (changes, key, sizeof key),
-                              profile_user_id (user), user->dirty, &user->profile, &self->shared,
-                              self->setup.actions);
-        change_set_put_end (changes);
-        user->changed = false;
-    }
-    self->changed_count = 0;
 }

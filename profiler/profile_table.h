@@ -56,7 +56,9 @@ void profile_table_configure (profile_table_t *self, const live_scenario_t *live
                               const stage_time_t *time);
 /*  Owes every profile of active scenarios that has not expired and that `what` wants, newest u first. */
 void profile_table_refresh (profile_table_t *self, const stage_time_t *time, stage_refresh_t what);
+/*  Leaves all users to collect_more (). */
 void profile_table_collect (profile_table_t *self, change_set_t *changes);
+bool profile_table_collect_more (profile_table_t *self, change_set_t *changes);
 
 /*  The profiles that will be viewed next: the function of stage.h of this name. */
 void profile_table_foresee (const profile_table_t *self, const owed_waiting_t *list, uint32_t count);

@@ -8,6 +8,12 @@
 #include "profiler/profile_table.h"
 #include "profiler/profile_users.h"
 
+/*  Users whose records differ from what is stored, each once. */
+typedef struct {
+    profile_place_t *list;
+    size_t count, capacity;
+} profile_changed_t;
+
 struct profile_table {
     profile_table_setup_t setup;
     profile_shared_t shared;
@@ -15,8 +21,10 @@ struct profile_table {
     profile_t viewed; /* a list of events, counted for a view */
     profile_scenarios_t scenarios;
     profile_due_t due, held;
-    profile_place_t *changed; /* to collect, each once */
-    size_t changed_count, changed_capacity;
+    profile_changed_t changed;    /* for the next collection */
+    profile_changed_t collecting; /* of the present one, … */
+    size_t collecting_at;         /* … from here on not looked at yet */
+    change_set_t kept;            /* records of it, of users that have changed since */
     buffer_t deleted; /* keys of PROFILE_KEY_BYTES */
     int64_t watermark_ms, now_ms;
     uint32_t sweep_at;
@@ -38,6 +46,13 @@ static inline uint64_t profile_key_hash (const uint8_t *from)
         hash = hash << 8 | from[i];
     return hash;
 }
+
+/*  profile_table.c: a user's key, of stored records ('c') or owed profiles ('p'). */
+void profile_table_key (const profile_table_t *self, const profile_user_t *user, char kind,
+                        uint8_t *key);
+/*  profile_table_collect.c: the user's record is to be collected; … is about to change. */
+void profile_table_mark_changed (profile_table_t *self, uint32_t slot);
+void profile_table_keep (profile_table_t *self, profile_user_t *user);
 
 /*  profile_table.c: takes over what is new in a scenario's config (live may be NULL). */
 void profile_table_follow (profile_table_t *self, uint32_t number, const live_scenario_t *live);

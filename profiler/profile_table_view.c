@@ -58,7 +58,7 @@ profile_measure_t profile_table_measure (const profile_table_t *self)
         .users = self->users.count,
         .bytes = self->shared.bytes + self->id_bytes + profile_users_bytes (&self->users) +
                  (self->due.capacity + self->held.capacity) * sizeof (profile_due_entry_t) +
-                 self->changed_capacity * sizeof *self->changed,
+                 (self->changed.capacity + self->collecting.capacity) * sizeof (profile_place_t),
         .evicted = self->shared.evicted,
         .ignored = self->ignored,
         .refused = self->refused,

@@ -20,7 +20,8 @@ typedef struct {
     uint8_t collision; /* tells users of equal hash apart in keys */
     bool used : 1;     /* false: the slot is free */
     bool dirty : 1;    /* changed since it was last owed */
-    bool changed : 1;  /* differs from its stored record */
+    bool changed : 1;  /* differs from its stored record, or will from the one that is collected */
+    bool collecting : 1; /* is to be stored as it is now, and not written yet */
     bool queued : 1;   /* waits to be due */
     union {
         char near[40]; /* of at most PROFILE_ID_NEAR_BYTES */

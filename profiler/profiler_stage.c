@@ -174,6 +174,11 @@ static void stage_collect (void *shard, change_set_t *changes)
     profile_table_collect (((shard_t *)shard)->table, changes);
 }
 
+static bool stage_collect_more (void *shard, change_set_t *changes)
+{
+    return profile_table_collect_more (((shard_t *)shard)->table, changes);
+}
+
 static void stage_measure (const void *shard, uint64_t *cells, uint64_t *bytes)
 {
     profile_measure_t measure = profile_table_measure (((const shard_t *)shard)->table);
@@ -197,5 +202,6 @@ const stage_t profiler_stage = {
     .render = stage_render,
     .foresee = stage_foresee,
     .collect = stage_collect,
+    .collect_more = stage_collect_more,
     .measure = stage_measure,
 };

@@ -84,6 +84,69 @@ static void test_only_changed_users_are_stored (void **state)
     end (f);
 }
 
+static void apply_some (fixture_t *f, unsigned step, int64_t time_ms)
+{
+    for (unsigned i = 0; i < USERS; i += step)
+        apply_number (f, i, time_ms);
+}
+
+static void assert_same_records (const fixture_t *a, const fixture_t *b)
+{
+    assert_int_equal (a->records.count, b->records.count);
+    for (size_t i = 0; i < a->records.count; i++) {
+        assert_true (span_equal (a->records.list[i].key, b->records.list[i].key));
+        assert_true (span_equal (a->records.list[i].value, b->records.list[i].value));
+    }
+}
+
+/*  Events, writes and expiry between the steps of a collection do not show in its records, and all in the next one's. */
+static void test_a_collection_is_of_one_moment (void **state)
+{
+    (void)state;
+    const int64_t gone_ms = BASE + 3 * 86400000 + PROFILE_LATE_KEPT_MS + 10000;
+    fixture_t *whole = begin (), *steps = begin ();
+    for (int round = 0; round < 3; round++) {
+        int64_t now_ms = 100000 * round, time_ms = BASE + 1000 * round;
+        fixture_t *both[] = {whole, steps};
+        for (int i = 0; i < 2; i++) {
+            apply_some (both[i], 1, time_ms);
+            if (round == 2) {
+                profile_table_finish (both[i]->table, &both[i]->time); /* only what is stored holds them */
+                apply_some (both[i], 3, gone_ms);
+            }
+        }
+        commit (whole);
+        change_set_t changes = {0};
+        profile_table_collect (steps->table, &changes);
+        assert_true (profile_table_collect_more (steps->table, &changes));
+        for (int i = 0; i < 2; i++) {
+            apply_some (both[i], 7, time_ms + 500);
+            apply (both[i], 1, "new", time_ms);
+            if (round != 1)
+                advance (both[i], round ? gone_ms : time_ms + UPDATE_MS, now_ms + 50000);
+            if (round == 0) /* its record of this round, and another one for the next */
+                apply_some (both[i], 5, time_ms + 600);
+            if (round == 2) /* some are back before their deletion */
+                apply_some (both[i], 2, gone_ms + 1);
+        }
+        commit_rest (steps, &changes);
+        assert_same_records (whole, steps);
+    }
+    assert_true (profile_table_measure (steps->table).dropped > 0);
+    for (int i = 0; i < 2; i++) {
+        fixture_t *f = i ? steps : whole;
+        advance (f, gone_ms, 300000);
+        profile_table_finish (f->table, &f->time);
+        commit (f);
+        advance (f, gone_ms, 400000);
+        commit (f);
+    }
+    assert_same_records (whole, steps);
+    assert_true (steps->records.count > 0 && steps->records.count < USERS);
+    end (whole);
+    end (steps);
+}
+
 /*  A restart writes what was changed and not written, and nothing else. */
 static void test_dirty_is_stored (void **state)
 {
@@ -274,6 +337,7 @@ int main (void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_restart_gives_the_same_bits),
         cmocka_unit_test (test_only_changed_users_are_stored),
+        cmocka_unit_test (test_a_collection_is_of_one_moment),
         cmocka_unit_test (test_dirty_is_stored),
         cmocka_unit_test (test_due_before_a_restart),
         cmocka_unit_test (test_equal_hashes),
