@@ -19,7 +19,8 @@ enum { TTL_MS = 3600000, JSON_BYTES = 64 };
 
 typedef struct {
     stage_context_t context;
-    uint32_t events, fresh; /* masks: applied; of those, not yet collected */
+    uint32_t events, fresh; /* masks: applied; of those, not yet collected, … */
+    uint32_t collecting;    /* … and to be collected one at a time */
     uint32_t users;         /* changed since their profile was owed */
     int64_t marks_ms[ORACLE_EVENTS_MAX];
     int64_t computed_ms;
@@ -71,18 +72,14 @@ static int load (void *shard, const uint8_t *key, size_t key_size, const uint8_t
     return cursor_finished (&cursor) ? 0 : -1;
 }
 
+/*  Events are left to collect_more (). */
 static void collect (void *shard, change_set_t *changes)
 {
     state_t *self = shard;
     buffer_t value = {0};
-    for (uint32_t i = 0; i < oracle.event_count; i++) {
-        if (!(self->fresh >> i & 1))
-            continue;
-        const char key[3] = {'c', 'e', (char) i};
-        buffer_clear (&value);
-        pack_int (&value, self->marks_ms[i]);
-        change_set_put (changes, key, sizeof key, value.bytes, value.size);
-    }
+    if (self->collecting)
+        sim_fail ("shard %u is collected anew before it was", self->context.shard);
+    self->collecting = self->fresh;
     if (self->computed_changed) {
         buffer_clear (&value);
         pack_int (&value, self->computed_ms);
@@ -92,6 +89,22 @@ static void collect (void *shard, change_set_t *changes)
     self->fresh = 0;
     self->computed_changed = false;
     buffer_free (&value);
+}
+
+/*  One event at a time: others are applied in between, which are of the next commit. */
+static bool collect_more (void *shard, change_set_t *changes)
+{
+    state_t *self = shard;
+    if (!self->collecting)
+        return false;
+    uint32_t number = (uint32_t) __builtin_ctz (self->collecting);
+    const char key[3] = {'c', 'e', (char) number};
+    buffer_t value = {0};
+    pack_int (&value, self->marks_ms[number]);
+    change_set_put (changes, key, sizeof key, value.bytes, value.size);
+    buffer_free (&value);
+    self->collecting &= self->collecting - 1;
+    return self->collecting != 0;
 }
 
 /*  ---- results ---- */
@@ -363,5 +376,6 @@ const stage_t model_stage = {
     .refresh = refresh,
     .render = render,
     .collect = collect,
+    .collect_more = collect_more,
     .measure = measure,
 };
