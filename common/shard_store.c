@@ -80,7 +80,10 @@ static int see_file (shard_store_t *self)
     mdb_env_get_fd (self->env, &fd);
     if (fstat (fd, &found) != 0)
         return errno;
-    if (!self->inode) {
+    if (self->pin < 0) {
+        self->pin = fcntl (fd, F_DUPFD_CLOEXEC, 0);
+        if (self->pin < 0)
+            return errno;
         self->device = found.st_dev;
         self->inode = found.st_ino;
     }
@@ -139,6 +142,7 @@ shard_store_t *shard_store_make (const char *folder, size_t bytes_max)
     self->folder = memory_copy_string (folder, strlen (folder));
     snprintf (path, sizeof path, "%s/data.mdb", folder);
     self->path = memory_copy_string (path, strlen (path));
+    self->pin = -1;
     shard_check_mark (folder, path, sizeof path);
     self->mark = memory_copy_string (path, strlen (path));
     self->bytes_max = bytes_max;
@@ -152,6 +156,8 @@ void shard_store_close (shard_store_t **self_p)
     if (!self)
         return;
     close_env (self);
+    if (self->pin >= 0)
+        close (self->pin);
     free (self->folder);
     free (self->path);
     free (self->mark);

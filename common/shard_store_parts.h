@@ -11,7 +11,8 @@ struct shard_store {
     MDB_dbi dbi;
     size_t map_bytes, bytes_max;
     size_t file_bytes; /* as last seen: LMDB never makes a file shorter */
-    dev_t device;      /* of the file as it was first opened, … */
+    int pin;           /* the file as it was first opened, so that its number is no other's; -1: none yet */
+    dev_t device;      /* of it, … */
     ino_t inode;       /* … never changed: read from other threads */
     uint64_t epoch;
     bool is_short;

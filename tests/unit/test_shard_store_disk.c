@@ -325,6 +325,26 @@ static void not_in_place (void **state)
     shard_store_close (&store);
 }
 
+/*  A file system gives the number of a removed file to the next one. */
+static void of_the_same_number (void **state)
+{
+    char path[256], error[256] = "";
+    path_of (path, *state);
+    change_set_t changes = {0};
+    shard_store_t *store = open_store (*state);
+    change_set_put (&changes, "a", 1, "1", 1);
+    commit (store, &changes, 1);
+    change_set_put (&changes, "b", 1, "2", 1);
+    unlink (path);
+    shard_store_t *other = open_store (*state);
+    assert_false (shard_store_is_in_place (store));
+    assert_int_equal (shard_store_commit (store, &changes, 1, error, sizeof error), SHARD_FAULT_GONE);
+    assert_stored (other, "");
+    change_set_free (&changes);
+    shard_store_close (&other);
+    shard_store_close (&store);
+}
+
 /*  Pages that a transaction allocates at the end and gives back are never written: such a file is short, and well. */
 static void short_and_well (void **state)
 {
@@ -607,7 +627,7 @@ int main (void)
         ON_DISK (refused_record), ON_DISK (no_store),       ON_DISK (an_empty_file),
         ON_DISK (other_formats),  ON_DISK (no_epoch),       ON_DISK (a_wrong_record),
         ON_DISK (a_moved_record), ON_DISK (not_in_place),   ON_DISK (a_short_file),
-        ON_DISK (short_and_well),
+        ON_DISK (of_the_same_number), ON_DISK (short_and_well),
         ON_DISK (as_a_model),     ON_DISK (grows),          ON_DISK (bounded),
         ON_DISK (a_full_disk),
     };
