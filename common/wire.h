@@ -22,7 +22,7 @@
 #include "common/span.h"
 
 enum {
-    WIRE_VERSION = 1,
+    WIRE_VERSION = 2, /* 1 had no empty_until_ms in parts of metrics */
     WIRE_FRAME_BYTES_MAX = 64 << 20,  /* refused beyond */
     WIRE_FRAME_BYTES_GOAL = 64 << 10, /* a frame is sent when it has grown to this */
     WIRE_MARK_NEXT = 0,  /* once a second: the sequence that comes next */

@@ -67,9 +67,11 @@ def hot_table(result):
     return bench_report.markdown_table(["scenario (file, live)", *STAGES, "all"], rows)
 
 
+REFERENCE = bench_events.OUT / "result.json"     # of make bench
 ALL = bench_events.OUT / "result-all.json"      # of make bench-all
 # Of each table: the file of its results, and what makes it of them.
 TABLES = {
+    "reference": (REFERENCE, lambda result: bench_report.markdown(result["cases"])),
     "cases": (ALL, lambda result: bench_report.markdown(result["cases"])),
     "cores": (ALL, cores_table),
     "hot-keys": (ALL, hot_table),

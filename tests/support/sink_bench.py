@@ -22,7 +22,7 @@ import zmq
 from support.servers import ROOT, wait_until
 
 SINK = str(Path(os.environ.get("HOTPATH_TEST_BIN") or ROOT / "build" / "bin") / "hotpath-sink")
-VERSION, RESULTS, ACKS = 1, 4, 5
+VERSION, RESULTS, ACKS = 2, 4, 5
 SCORER, PROFILER, METRICS = 0, 1, 2
 RANKING, METRICS_PART, PROFILE = 1, 2, 3
 SHARDS = 2

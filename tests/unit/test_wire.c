@@ -326,16 +326,16 @@ static void headers (void **state)
         size_t size;
         bool valid;
     } cases[] = {
-        {"valid", "\x01\x01\xa1s\x05", 5, true},
-        {"the last kind", "\x01\x05\xa1s\x05", 5, true},
+        {"valid", "\x02\x01\xa1s\x05", 5, true},
+        {"the last kind", "\x02\x05\xa1s\x05", 5, true},
         {"no bytes", "", 0, false},
-        {"another version", "\x02\x01\xa1s\x05", 5, false},
-        {"kind 0", "\x01\x00\xa1s\x05", 5, false},
-        {"kind 6", "\x01\x06\xa1s\x05", 5, false},
-        {"a sender without a name", "\x01\x01\xa0\x05", 4, false},
-        {"a NUL in the sender", "\x01\x01\xa2s\0\x05", 6, false},
-        {"a negative incarnation", "\x01\x01\xa1s\xff", 5, false},
-        {"no incarnation", "\x01\x01\xa1s", 4, false},
+        {"another version", "\x01\x01\xa1s\x05", 5, false},
+        {"kind 0", "\x02\x00\xa1s\x05", 5, false},
+        {"kind 6", "\x02\x06\xa1s\x05", 5, false},
+        {"a sender without a name", "\x02\x01\xa0\x05", 4, false},
+        {"a NUL in the sender", "\x02\x01\xa2s\0\x05", 6, false},
+        {"a negative incarnation", "\x02\x01\xa1s\xff", 5, false},
+        {"no incarnation", "\x02\x01\xa1s", 4, false},
         {"text", "GET / HTTP/1.1", 14, false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -345,7 +345,7 @@ static void headers (void **state)
             fail_msg ("%s", cases[i].name);
     }
     uint8_t *large = memory_new ((size_t)WIRE_FRAME_BYTES_MAX + 1);
-    memcpy (large, "\x01\x01\xa1s\x05", 5);
+    memcpy (large, "\x02\x01\xa1s\x05", 5);
     wire_header_t header;
     cursor_t cursor = cursor_of (large, WIRE_FRAME_BYTES_MAX);
     assert_true (wire_read_header (&cursor, &header));
