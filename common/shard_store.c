@@ -77,16 +77,16 @@ static int see_file (shard_store_t *self)
 {
     struct stat found;
     mdb_filehandle_t fd;
-    mdb_env_get_fd (self->env, &fd);
-    if (fstat (fd, &found) != 0)
-        return errno;
     if (self->pin < 0) {
-        self->pin = fcntl (fd, F_DUPFD_CLOEXEC, 0);
-        if (self->pin < 0)
+        self->pin = open (self->path, O_RDONLY | O_CLOEXEC);
+        if (self->pin < 0 || fstat (self->pin, &found) != 0)
             return errno;
         self->device = found.st_dev;
         self->inode = found.st_ino;
     }
+    mdb_env_get_fd (self->env, &fd);
+    if (fstat (fd, &found) != 0)
+        return errno;
     if (self->inode != found.st_ino || self->device != found.st_dev)
         return STORE_GONE;
     self->file_bytes = (size_t) found.st_size;
