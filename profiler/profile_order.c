@@ -30,6 +30,6 @@ void profile_order_sort (profile_place_t *list, profile_place_t *scratch, size_t
         from = to;
         to = swapped;
     }
-    if (from != list)
+    if (count && from != list) /* of none there may be no memory */
         memcpy (list, from, count * sizeof *list);
 }
