@@ -52,6 +52,7 @@ void change_set_delete_range (change_set_t *self, const void *from, size_t from_
 
 void change_set_append (change_set_t *self, change_set_t *other)
 {
+    /* Not where that would give away room that was reserved. */
     if (!self->log.size && self->log.capacity <= other->log.capacity) {
         change_set_t empty = *self;
         *self = *other;

@@ -71,6 +71,9 @@ void gather_key_insert (gather_key_t *self, uint32_t at, gather_slot_t *slot);
 /*  Frees the slot at an index; returns the bytes that it held. */
 size_t gather_key_drop (gather_key_t *self, uint32_t at, token_list_t *done);
 
+/*  Does one of its slots have something that is not published? */
+bool gather_key_waits (const gather_key_t *self);
+
 /*  A shard sent its part of a window. */
 void gather_key_tell (gather_key_t *self, uint32_t shards_total, const chain_token_t *token,
                       revision_t revision, int64_t window_end_ms);

@@ -1,5 +1,5 @@
-/*  gather_parts: what the files of gather share: gather.c (when to publish) and gather_put.c (parts
- * that arrive). Nobody else includes it.
+/*  gather_parts: what the files of gather share: gather.c (what to publish), gather_put.c (parts that
+ * arrive) and gather_tick.c (what time alone brings). Nobody else includes it.
  */
 #ifndef HOTPATH_SINK_GATHER_PARTS_H
 #define HOTPATH_SINK_GATHER_PARTS_H
@@ -28,5 +28,7 @@ void gather_make_ready (gather_t *self, gather_key_t *key);
 void gather_want_lookup (gather_t *self, gather_key_t *key);
 /*  Frees a slot; tokens that it owes are done. */
 void gather_drop_slot (gather_t *self, gather_key_t *key, uint32_t at);
+/*  Makes keys ready that wait for the time only; forgets those that nothing came for. */
+void gather_tick (gather_t *self, int64_t now_ms);
 
 #endif

@@ -129,11 +129,8 @@ void gather_lost (gather_t *self, int64_t now_ms)
 {
     for (uint32_t i = 0; i < self->keys.bucket_count; i++) {
         for (gather_key_t *key = self->keys.buckets[i]; key; key = key->next) {
-            bool waits = false;
-            for (uint32_t j = 0; j < key->slot_count; j++)
-                waits = waits || key->slots[j]->dirty;
             key->lost = true;
-            if (waits)
+            if (gather_key_waits (key))
                 revive (self, key, now_ms);
         }
     }
