@@ -20,6 +20,7 @@
 #include "configd/config_flow.h"
 #include "configd/config_status.h"
 #include "configd/dir_store.h"
+#include "configd/mongo_link.h"
 #include "configd/mongo_store.h"
 
 enum {
@@ -373,6 +374,7 @@ int main (int argc, char **argv)
     configd_settings_t settings = {0};
     configd_t self = {0};
     char error[1024];
+    mongo_link_forget_counters ();
     refuse_passwords (argc, argv);
     settings_load (&program, argc, argv, &settings);
     check (&settings);

@@ -24,9 +24,7 @@ enum {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int users;
 
-/*  The driver shows its counters in /dev/shm from the moment it is loaded, and a process that is
- * killed would leave that file there: its name goes at once. */
-static void forget_counters (void)
+void mongo_link_forget_counters (void)
 {
     char name[32];
     snprintf (name, sizeof name, "/mongoc-%d", (int)getpid ());
@@ -38,7 +36,6 @@ void mongo_link_begin (void)
     pthread_mutex_lock (&lock);
     if (users++ == 0) {
         mongoc_init ();
-        forget_counters ();
         mongoc_log_set_handler (NULL, NULL); /* its errors come back to us, and are logged there */
     }
     pthread_mutex_unlock (&lock);

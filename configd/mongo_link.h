@@ -11,6 +11,13 @@
 
 enum { MONGO_POOL_MAX = 16 };
 
+/*  The first thing in main. From the moment it is loaded, before main, the driver shows counters in
+ * /dev/shm/mongoc-PID, where a process that is killed would leave them: the name goes at once. A
+ * later process that finds the name of its own pid taken would begin with a warning of the driver's
+ * in its log, on a line that is not ours; MONGOC_DISABLE_SHM=1 in the environment keeps the driver
+ * from both, and `hotpath run` and the image set it. */
+void mongo_link_forget_counters (void);
+
 /*  libmongoc is begun with the first and ended with the last of those who use it. */
 void mongo_link_begin (void);
 void mongo_link_end (void);

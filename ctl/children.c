@@ -158,6 +158,9 @@ bool children_held (const children_t *self)
 
 /*  ---- life ---- */
 
+/*  configd's MongoDB driver would leave a file in /dev/shm with each kill (configd/mongo_link.h). */
+static char no_driver_counters[] = "MONGOC_DISABLE_SHM=1";
+
 /*  Settings reach the children by their command line alone: a HOTPATH_NAME meant for `run` would
  * name them all. */
 static void make_environment (children_t *self)
@@ -165,11 +168,12 @@ static void make_environment (children_t *self)
     size_t count = 0;
     while (environ[count])
         count++;
-    self->environment = memory_new_array (count + 2, sizeof *self->environment);
+    self->environment = memory_new_array (count + 3, sizeof *self->environment);
     for (size_t i = 0; i < count; i++) {
         if (strncmp (environ[i], "HOTPATH_", 8) != 0 || crash_point_is_variable (environ[i]))
             self->environment[self->environment_count++] = environ[i];
     }
+    self->environment[self->environment_count++] = no_driver_counters;
 }
 
 children_t *children_new (const run_plan_t *plan, signals_t *signals, int signal_fd, bool hold,

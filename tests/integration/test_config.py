@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import uuid
+from pathlib import Path
 
 import msgpack
 import pymongo
@@ -31,7 +32,8 @@ class Configd:
     def __init__(self, folder, *arguments, **environment):
         self.folder = folder
         self.arguments = arguments
-        self.environment = {**os.environ, **environment}
+        self.environment = {name: value for name, value in {**os.environ, **environment}.items()
+                            if value is not None}
         self.log_path = folder / "configd.log"
         self.process = None
         self.start()
@@ -178,6 +180,18 @@ def test_folder_refused_at_start(tmp_path, files, words):
                            text=True, timeout=SECONDS_MAX)
     assert ended.returncode == 78
     assert words in ended.stderr and ended.stderr.count("\n") == 1
+
+
+def test_killed_leaves_no_counters_of_the_driver(tmp_path):
+    """The MongoDB driver shows counters in /dev/shm: a configd that is killed leaves none there."""
+    (tmp_path / "scenarios").mkdir()
+    write(tmp_path / "scenarios", "a.json", document("a", 1))
+    with Configd(tmp_path, "--scenarios-dir", "scenarios", MONGOC_DISABLE_SHM=None) as configd:
+        configd.wait_revision("a", 1)
+        configd.kill()
+        assert not Path(f"/dev/shm/mongoc-{configd.process.pid}").exists()
+        configd.start()
+        configd.wait_log("config is complete", 2)
 
 
 @pytest.fixture(params=["change-stream", "polled"])
