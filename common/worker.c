@@ -204,7 +204,12 @@ static void wait_for_work (worker_t *self, bool take)
         {zsock_resolve (self->intake), 0, ZMQ_POLLIN, 0},
     };
     bool more = self->unadvanced || self->uncollected || self->unrendered;
-    zmq_poll (items, take && !self->has_held ? 4 : 3, more ? 0 : WORKER_TURN_MS);
+    bool takes = take && !self->has_held;
+    bool empty = zmq_poll (items, takes ? 4 : 3, 0) == 0;
+    if (empty && !more)
+        zmq_poll (items, takes ? 4 : 3, WORKER_TURN_MS);
+    if (takes && (empty || !(items[3].revents & ZMQ_POLLIN)))
+        worker_pause_none_waits (&self->pause, clock_ms ());
 }
 
 void worker_begin_part (worker_t *self)

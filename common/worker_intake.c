@@ -137,19 +137,6 @@ static void begin_inexact (shard_t *shard, const wire_section_t *section)
                  F_SPAN ("partition", section->partition), F_INT ("base", section->base));
 }
 
-static void note_applied (worker_pause_t *pause, int64_t now_ms)
-{
-    if (now_ms - pause->began_ms > WORKER_PAUSE_MS) {
-        bool old = now_ms - pause->began_ms > 2 * WORKER_PAUSE_MS;
-        pause->longest_before_ms = old ? 0 : pause->longest_ms;
-        pause->longest_ms = 0;
-        pause->began_ms = now_ms;
-    }
-    if (pause->applied_ms && now_ms - pause->applied_ms > pause->longest_ms)
-        pause->longest_ms = now_ms - pause->applied_ms;
-    pause->applied_ms = now_ms;
-}
-
 static void take_section (worker_t *self, const wire_header_t *header, const wire_section_t *section)
 {
     shard_t *shard = section->shard < self->layout.shard_count ? self->shards[section->shard] : NULL;
@@ -184,7 +171,7 @@ static void take_section (worker_t *self, const wire_header_t *header, const wir
     apply_rows (self, shard, entry.next);
     self->counts.sections++;
     if (section->event_count)
-        note_applied (&self->pause, clock_ms ());
+        worker_pause_applied (&self->pause, clock_ms ());
     entry.next = section->to;
     if (section->greatest_to_ms > entry.greatest_ms)
         entry.greatest_ms = section->greatest_to_ms;

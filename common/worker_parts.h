@@ -15,6 +15,7 @@
 #include "common/status.h"
 #include "common/wire.h"
 #include "common/worker.h"
+#include "common/worker_pause.h"
 
 enum {
     WORKER_SINKS_MAX = 64,
@@ -39,7 +40,6 @@ enum {
     WORKER_MOVE_BYTES = 256 << 20,     /* stored state that changes owners together: the pause is to load it */
     WORKER_MOVE_REST_MS = 1000,        /* between two such moves, for the events that waited */
     WORKER_DRAIN_STUCK_MS = 5000,      /* … and when all that is left cannot be committed */
-    WORKER_PAUSE_MS = 30000,           /* of the longest pause: half of what is looked back on */
     WORKER_COMMITS_MAX = 2,            /* sets of changes on their way to disk */
     WORKER_SETTLE_MS = 5,              /* between two looks whether Redis has what a change owes */
 };
@@ -71,13 +71,6 @@ typedef struct {
     vector_t vector;
     int64_t watermark_ms;
 } worker_reach_t;
-
-/*  The longest pause between events that were applied, of the last half to whole minute. */
-typedef struct {
-    int64_t applied_ms; /* the last ones; 0: none yet */
-    int64_t began_ms;   /* of the present half minute */
-    int64_t longest_ms, longest_before_ms; /* in it, and in the one before */
-} worker_pause_t;
 
 /*  What this life of the process has done, for metrics and readiness; rows and sections that are applied again
  *  after a rewind or with a shard taken back count again. */

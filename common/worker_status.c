@@ -196,9 +196,6 @@ static void put_counts (const worker_t *self, counters_t *counters)
 static void put_state (const worker_t *self, counters_t *counters)
 {
     sums_t sums = sum_shards (self);
-    int64_t pause_ms = self->pause.longest_ms > self->pause.longest_before_ms
-                           ? self->pause.longest_ms
-                           : self->pause.longest_before_ms;
     const row_t rows[] = {
         {COUNTERS_GAUGE, "hotpath_shards_owned", "Shards of the stage that this process owns.",
          NULL, NULL, sums.owned},
@@ -210,7 +207,10 @@ static void put_state (const worker_t *self, counters_t *counters)
          NULL, (double)sums.owed},
         {COUNTERS_GAUGE, "hotpath_applied_pause_seconds",
          "Longest time between two sections with events in the last minute, also where none came.",
-         NULL, NULL, (double)pause_ms / 1000},
+         NULL, NULL, (double)worker_pause_longest_ms (&self->pause.gap) / 1000},
+        {COUNTERS_GAUGE, "hotpath_intake_stall_seconds",
+         "Longest time for which events had come and none were applied, in the last minute.", NULL,
+         NULL, (double)worker_pause_longest_ms (&self->pause.stall) / 1000},
         {COUNTERS_GAUGE, "hotpath_rewinds_wanted", "Gaps that wait for a rewind.", NULL, NULL,
          self->rewind_count},
         {COUNTERS_GAUGE, "hotpath_cells", "Cells (profiler: users) in memory.", NULL, NULL,

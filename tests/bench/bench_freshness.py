@@ -12,8 +12,9 @@
 2. From a changed document (moved into the scenarios folder) to the ranking by its revision in Redis.
 3. A reader's ZRANGE of 50 items: on the Redis that is written to, and in turns on a second Redis with
    the same rankings and no writes. The cores are as busy for both, so the difference is our writes'.
-4. In a run of its own, one scenario with 1M items: the longest pause between events that were applied,
-   as each worker's hotpath_applied_pause_seconds has it, while windows of all items slide.
+4. In a run of its own, one scenario with 1M items, while windows of all items slide: the longest pause
+   between events that were applied (each worker's hotpath_applied_pause_seconds), and the longest for
+   which events had come and waited (hotpath_intake_stall_seconds).
 
 Broker, producer, Redis, readers and the pipeline share the machine's cores.
 """
@@ -47,7 +48,8 @@ WARM_SECONDS = 8
 PAUSE_ITEMS = 1_000_000
 PAUSE_WINDOW_SECONDS = 30
 PAUSE_SLIDE_SECONDS = 10
-PAUSE_LOOKS_BACK_SECONDS = 60   # hotpath_applied_pause_seconds: so long at most
+PAUSE_LOOKS_BACK_SECONDS = 60   # of both gauges: so long at most
+PAUSE_GAUGES = {"pause": "hotpath_applied_pause_seconds", "stall": "hotpath_intake_stall_seconds"}
 
 
 class Settings:
@@ -254,18 +256,18 @@ def measure_pause(settings, folder, redis, brokers):
     with Live(folder, redis, documents, brokers, flags=flags, arguments=settings.arguments) as live:
         time.sleep(PAUSE_WINDOW_SECONDS + PAUSE_LOOKS_BACK_SECONDS + WARM_SECONDS)
         events, began = applied(live), time.monotonic()
-        longest = dict.fromkeys(stages, 0.0)
+        longest = {kind: dict.fromkeys(stages, 0.0) for kind in PAUSE_GAUGES}
         while time.monotonic() - began < settings.seconds:
-            for stage in stages:
-                pause = live.metric(stage, "hotpath_applied_pause_seconds") * 1000
-                longest[stage] = max(longest[stage], pause)
+            for kind, gauge in PAUSE_GAUGES.items():
+                for stage in stages:
+                    longest[kind][stage] = max(longest[kind][stage], live.metric(stage, gauge) * 1000)
             time.sleep(5)
         live.check()
         meta = Redis(redis.port).ask(Redis.encode(
             "HMGET", "hot:items:tenant_000:scenario_000:meta", "items", "window_end"))[0]
         result = {"applied_per_second": (applied(live) - events) / (time.monotonic() - began),
                   "cells": live.metric("scorer", "hotpath_cells"), "ranked_items": int(meta[0] or 0),
-                  "longest_pause_ms": longest}
+                  "longest_pause_ms": longest["pause"], "longest_stall_ms": longest["stall"]}
         feed = live.end_feed()
     return {**result, "sent_per_second": feed["events"] / feed["wall_seconds"],
             "sent_late_ms": feed["late_ms"]}
@@ -293,10 +295,12 @@ def markdown(result):
              f"were due), applied {result['applied_per_second']:,.0f}/s at "
              f"{result['cpu_us_per_event']:.2f} us of CPU an event.")
     if pause:
-        longest = ", ".join(f"{stage} {ms:.0f} ms" for stage, ms in pause["longest_pause_ms"].items())
+        longest, waited = (", ".join(f"{stage} {ms:.0f} ms" for stage, ms in pause[kind].items())
+                           for kind in ("longest_pause_ms", "longest_stall_ms"))
         text += (f"\n\nLongest pause between applied events while windows of {PAUSE_ITEMS:,} items "
                  f"slide ({pause['cells']:,.0f} cells, {pause['applied_per_second']:,.0f} events/s): "
-                 f"{longest}; the producer itself was late by {pause['sent_late_ms']:.0f} ms at most.")
+                 f"{longest}; of it, with events that had come: {waited}. The producer itself was late by "
+                 f"{pause['sent_late_ms']:.0f} ms at most.")
     return text
 
 
