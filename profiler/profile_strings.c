@@ -1,6 +1,6 @@
-/*  profile_strings: an array of strings by number, in chunks that stay where they are, and an
- * open-addressing table from hash to number. Short strings, nearly all, are within their entry: one
- * look at memory less. It knows nothing of what the strings mean.
+/*  profile_strings: an array of strings by number, in chunks that stay where they are, and an index
+ * of them. Short strings, nearly all, are within their entry: one look at memory less. It knows
+ * nothing of what the strings mean.
  */
 #include "profiler/profile_strings.h"
 
@@ -12,9 +12,9 @@
 
 #include "common/check.h"
 #include "common/memory.h"
+#include "common/tag_index.h"
 
 enum {
-    SLOTS_MIN = 256,
     SIZE_MAX_BYTES = 65535,
     NUMBER_COUNT_MAX = INT32_MAX,
     NEAR_BYTES = PROFILE_STRINGS_NEAR_BYTES,
@@ -33,11 +33,9 @@ _Static_assert(sizeof (entry_t) == 32, "two entries a cache line");
 
 struct profile_strings {
     entry_t **chunks;
-    uint32_t *slots;     /* number + 1; 0: empty. Linear probing, at most 2/3 full. */
-    uint32_t slot_count; /* a power of two */
+    tag_index_t index; /* a tag is a text's hash */
     uint32_t entry_count, entry_capacity;
     uint32_t free_first; /* PROFILE_STRING_NONE: none */
-    uint32_t used;
     uint64_t text_bytes;
 };
 
@@ -80,8 +78,6 @@ static uint64_t far_bytes (size_t size)
 profile_strings_t *profile_strings_new (void)
 {
     profile_strings_t *self = memory_new (sizeof *self);
-    self->slot_count = SLOTS_MIN;
-    self->slots = memory_new_array (self->slot_count, sizeof *self->slots);
     self->free_first = PROFILE_STRING_NONE;
     return self;
 }
@@ -97,7 +93,7 @@ void profile_strings_destroy (profile_strings_t **self_p)
     for (uint32_t at = 0; at < self->entry_capacity; at += CHUNK)
         free (self->chunks[at / CHUNK]);
     free (self->chunks);
-    free (self->slots);
+    tag_index_free (&self->index);
     free (self);
     *self_p = NULL;
 }
@@ -128,39 +124,9 @@ static bool same_bytes (const char *a, const char *b, size_t size)
     return x == y;
 }
 
-static bool is_text (const entry_t *entry, span_t text, uint32_t hash)
+static bool is_text (const entry_t *entry, span_t text)
 {
-    return entry->hash == hash && entry->size == text.size &&
-           same_bytes (text_of (entry).bytes, text.bytes, text.size);
-}
-
-/*  The slot that holds the text, or the empty slot where it belongs. */
-static uint32_t probe (const profile_strings_t *self, span_t text, uint32_t hash)
-{
-    uint32_t mask = self->slot_count - 1;
-    uint32_t slot = hash & mask;
-    for (; self->slots[slot]; slot = (slot + 1) & mask) {
-        const entry_t *entry = entry_of (self, self->slots[slot] - 1);
-        if (is_text (entry, text, hash))
-            break;
-    }
-    return slot;
-}
-
-static void grow_slots (profile_strings_t *self)
-{
-    free (self->slots);
-    self->slot_count *= 2;
-    self->slots = memory_new_array (self->slot_count, sizeof *self->slots);
-    uint32_t mask = self->slot_count - 1;
-    for (uint32_t i = 0; i < self->entry_count; i++) {
-        if (!entry_of (self, i)->used)
-            continue;
-        uint32_t slot = entry_of (self, i)->hash & mask;
-        while (self->slots[slot])
-            slot = (slot + 1) & mask;
-        self->slots[slot] = i + 1;
-    }
+    return entry->size == text.size && same_bytes (text_of (entry).bytes, text.bytes, text.size);
 }
 
 static uint32_t new_number (profile_strings_t *self)
@@ -184,11 +150,14 @@ static uint32_t new_number (profile_strings_t *self)
 
 void profile_strings_prefetch (const profile_strings_t *self, uint32_t hash, int step)
 {
-    const uint32_t *slot = &self->slots[hash & (self->slot_count - 1)];
-    if (step == 0)
-        __builtin_prefetch (slot);
-    else if (*slot)
-        __builtin_prefetch (entry_of (self, *slot - 1), 1);
+    if (step == 0) {
+        tag_index_ask (&self->index, hash);
+        return;
+    }
+    uint64_t at = TAG_INDEX_START;
+    uint32_t number = tag_index_next (&self->index, hash, &at);
+    if (number != TAG_INDEX_NONE)
+        __builtin_prefetch (entry_of (self, number), 1);
 }
 
 void profile_strings_prefetch_number (const profile_strings_t *self, uint32_t number)
@@ -198,7 +167,11 @@ void profile_strings_prefetch_number (const profile_strings_t *self, uint32_t nu
 
 uint32_t profile_strings_seek (const profile_strings_t *self, span_t text, uint32_t hash)
 {
-    return self->slots[probe (self, text, hash)] - 1;
+    uint64_t at = TAG_INDEX_START;
+    for (uint32_t number; (number = tag_index_next (&self->index, hash, &at)) != TAG_INDEX_NONE;)
+        if (is_text (entry_of (self, number), text))
+            return number;
+    return PROFILE_STRING_NONE;
 }
 
 uint32_t profile_strings_find (const profile_strings_t *self, span_t text)
@@ -209,16 +182,11 @@ uint32_t profile_strings_find (const profile_strings_t *self, span_t text)
 uint32_t profile_strings_add (profile_strings_t *self, span_t text, uint32_t hash)
 {
     CHECK (text.size <= SIZE_MAX_BYTES);
-    if ((uint64_t)(self->used + 1) * 3 > (uint64_t)self->slot_count * 2)
-        grow_slots (self);
-    uint32_t slot = probe (self, text, hash);
-    CHECK (!self->slots[slot]);
     uint32_t number = new_number (self);
     entry_t *entry = entry_of (self, number);
     *entry = (entry_t){.refs = 1, .hash = hash, .used = true};
     set_text (entry, text);
-    self->slots[slot] = number + 1;
-    self->used++;
+    tag_index_add (&self->index, hash, number);
     self->text_bytes += far_bytes (text.size);
     return number;
 }
@@ -241,24 +209,6 @@ void profile_strings_hold (profile_strings_t *self, uint32_t number)
     entry->refs++;
 }
 
-/*  Empties the slot of a number and moves what was pushed behind it forward, so that no probe
- * breaks. */
-static void empty_slot (profile_strings_t *self, uint32_t number)
-{
-    uint32_t mask = self->slot_count - 1;
-    uint32_t hole = entry_of (self, number)->hash & mask;
-    while (self->slots[hole] != number + 1)
-        hole = (hole + 1) & mask;
-    for (uint32_t slot = (hole + 1) & mask; self->slots[slot]; slot = (slot + 1) & mask) {
-        uint32_t home = entry_of (self, self->slots[slot] - 1)->hash & mask;
-        if (((slot - home) & mask) >= ((slot - hole) & mask)) {
-            self->slots[hole] = self->slots[slot];
-            hole = slot;
-        }
-    }
-    self->slots[hole] = 0;
-}
-
 void profile_strings_release (profile_strings_t *self, uint32_t number)
 {
     CHECK (number < self->entry_count);
@@ -266,9 +216,8 @@ void profile_strings_release (profile_strings_t *self, uint32_t number)
     CHECK (entry->used);
     if (--entry->refs)
         return;
-    empty_slot (self, number);
+    tag_index_remove (&self->index, entry->hash, number);
     self->text_bytes -= far_bytes (entry->size);
-    self->used--;
     free (far_text (entry));
     *entry = (entry_t){.refs = self->free_first};
     self->free_first = number;
@@ -297,11 +246,11 @@ void profile_strings_copy (const profile_strings_t *self, uint32_t number, char 
 
 uint32_t profile_strings_count (const profile_strings_t *self)
 {
-    return self->used;
+    return self->index.count;
 }
 
 uint64_t profile_strings_bytes (const profile_strings_t *self)
 {
-    return sizeof *self + self->slot_count * sizeof *self->slots +
+    return sizeof *self + tag_index_memory_bytes (&self->index) +
            self->entry_capacity * sizeof (entry_t) + self->text_bytes;
 }

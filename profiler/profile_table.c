@@ -398,7 +398,7 @@ static int compare_newest (const void *a_, const void *b_)
 void profile_table_refresh (profile_table_t *self, const stage_time_t *time, stage_refresh_t what)
 {
     take_time (self, time);
-    newest_t *list = memory_new_array (self->users.count, sizeof *list);
+    newest_t *list = memory_new_array (self->users.index.count, sizeof *list);
     size_t count = 0;
     for (uint32_t i = 0; i < self->users.slot_count; i++) {
         const profile_user_t *user = profile_users_at (&self->users, i);

@@ -55,7 +55,7 @@ bool profile_table_view (profile_table_t *self, const uint8_t *key, size_t key_s
 profile_measure_t profile_table_measure (const profile_table_t *self)
 {
     return (profile_measure_t){
-        .users = self->users.count,
+        .users = self->users.index.count,
         .bytes = self->shared.bytes + self->id_bytes + profile_users_bytes (&self->users) +
                  (self->due.capacity + self->held.capacity) * sizeof (profile_due_entry_t) +
                  (self->changed.capacity + self->collecting.capacity) * sizeof (profile_place_t),

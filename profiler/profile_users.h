@@ -7,9 +7,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "common/span.h"
+#include "common/tag_index.h"
 #include "profiler/profile.h"
 
-#define PROFILE_SLOT_NONE UINT32_MAX
+#define PROFILE_SLOT_NONE TAG_INDEX_NONE
 
 /*  Two cache lines, and most ids within. */
 typedef struct {
@@ -42,11 +43,6 @@ typedef enum {
     PROFILE_FETCH_ITEMS,
 } profile_fetch_t;
 
-typedef struct {
-    uint32_t tag;  /* upper half of the mixed hash */
-    uint32_t slot; /* + 1; 0: empty */
-} profile_index_t;
-
 /*  Zeroed, but for the slab: empty. Slots are 0 .. slot_count - 1; a user stays where it is. */
 typedef struct {
     profile_slab_t *slab;    /* borrowed */
@@ -54,9 +50,7 @@ typedef struct {
     uint32_t slot_count, chunk_count, chunk_capacity;
     uint32_t *free_slots; /* room for as many as there are slots */
     uint32_t free_count;
-    profile_index_t *index;  /* open addressing, at most 2/3 full */
-    uint32_t index_capacity; /* a power of two, or 0 */
-    uint32_t count;
+    tag_index_t index; /* of slots, by hash */
 } profile_users_t;
 
 static inline profile_user_t *profile_users_slot (const profile_users_t *self, uint32_t slot)

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "common/span.h"
+#include "common/tag_index.h"
 
 /*  Bound of one scenario's items in one shard; memory ends long before. */
 enum { ITEM_TABLE_ITEMS_MAX = 1 << 28 };
@@ -30,8 +31,7 @@ typedef struct {
 typedef struct {
     item_t *list; /* by number */
     uint32_t count, capacity;
-    uint32_t *slots; /* number + 1 by hash, linear probing; 0: empty. At most half are taken */
-    uint32_t slot_count, used;
+    tag_index_t index; /* numbers by hash */
     uint32_t *spare; /* free numbers below count */
     uint32_t spare_count, spare_capacity;
     uint32_t dirty_first; /* chain of items that are not stored as they are: number + 1, or END */
@@ -50,9 +50,9 @@ void item_table_loaded (item_table_t *self);
 /*  Frees the number of an item without cells. */
 void item_table_remove (item_table_t *self, uint32_t number);
 
-/*  For an item that is looked for soon: ask the processor for its slot; then, by that, for the item
+/*  For an item that is looked for soon: ask the processor for its place; then, by that, for the item
  * (false: there is none; else most likely its number); then for its id. */
-void item_table_ask_slot (const item_table_t *self, uint64_t hash);
+void item_table_ask_place (const item_table_t *self, uint64_t hash);
 bool item_table_ask_item (const item_table_t *self, uint64_t hash, uint32_t *number);
 void item_table_ask_id (const item_table_t *self, uint32_t number);
 

@@ -29,7 +29,7 @@ static void destroy_bucket (score_bucket_t *bucket)
     free (bucket->cells);
     free (bucket->slots);
     free (bucket->sums);
-    free (bucket->sum_slots);
+    tag_index_free (&bucket->sum_index);
     free (bucket);
 }
 
@@ -99,8 +99,8 @@ static score_bucket_t *new_bucket (int64_t start_ms, int64_t length_ms, int64_t 
     bucket->mark_ms = mark_ms;
     bucket->slot_count = slots_for (large ? like->cell_count : 0);
     bucket->slots = memory_new_array (bucket->slot_count, sizeof *bucket->slots);
-    bucket->sum_slot_count = slots_for (large ? like->sum_count : 0);
-    bucket->sum_slots = memory_new_array (bucket->sum_slot_count, sizeof *bucket->sum_slots);
+    if (large)
+        tag_index_reserve (&bucket->sum_index, like->sum_count);
     bucket->dirty_first = SCORE_CELLS_END;
     return bucket;
 }
@@ -177,56 +177,42 @@ score_cell_t *score_cells_cell (score_cells_t *self, score_bucket_t *bucket, uin
 
 /*  ---- sums ---- */
 
-static uint32_t home_slot (const score_bucket_t *bucket, uint32_t item, uint16_t action)
+static uint32_t sum_tag (uint32_t item, uint16_t action)
 {
-    uint64_t key = (uint64_t)item << 16 | action;
-    return (uint32_t)(key * UINT64_C (0x9e3779b97f4a7c15) >> 32) & (bucket->sum_slot_count - 1);
+    return tag_index_tag ((uint64_t)item << 16 | action);
 }
 
-static uint32_t *find_sum_slot (const score_bucket_t *bucket, uint32_t item, uint16_t action)
+static action_sums_t *find_sums (const score_bucket_t *bucket, uint32_t item, uint16_t action)
 {
-    uint32_t mask = bucket->sum_slot_count - 1;
-    uint32_t at = home_slot (bucket, item, action);
-    for (; bucket->sum_slots[at]; at = (at + 1) & mask) {
-        const action_sums_t *sums = &bucket->sums[bucket->sum_slots[at] - 1];
+    uint64_t at = TAG_INDEX_START;
+    for (uint32_t number; (number = tag_index_next (&bucket->sum_index, sum_tag (item, action),
+                                                    &at)) != TAG_INDEX_NONE;) {
+        action_sums_t *sums = &bucket->sums[number];
         if (sums->item == item && sums->action == action)
-            break;
+            return sums;
     }
-    return &bucket->sum_slots[at];
+    return NULL;
 }
 
-static void grow_sum_slots (score_bucket_t *bucket)
-{
-    free (bucket->sum_slots);
-    bucket->sum_slot_count *= 2;
-    bucket->sum_slots = memory_new_array (bucket->sum_slot_count, sizeof *bucket->sum_slots);
-    for (uint32_t i = 0; i < bucket->sum_count; i++)
-        *find_sum_slot (bucket, bucket->sums[i].item, bucket->sums[i].action) = i + 1;
-}
-
-/*  `slot`: where find_sum_slot has looked for them. */
-static action_sums_t *new_sums (score_bucket_t *bucket, uint32_t *slot, uint32_t item,
-                                uint16_t action)
+static action_sums_t *new_sums (score_bucket_t *bucket, uint32_t item, uint16_t action)
 {
     if (bucket->sum_count == bucket->sum_capacity) {
         bucket->sum_capacity = bucket->sum_capacity ? 2 * bucket->sum_capacity : CELLS_MIN;
         bucket->sums = memory_resize (bucket->sums, bucket->sum_capacity * sizeof *bucket->sums);
     }
+    tag_index_add (&bucket->sum_index, sum_tag (item, action), bucket->sum_count);
     action_sums_t *sums = &bucket->sums[bucket->sum_count++];
     *sums = (action_sums_t){.item = item, .action = action};
-    *slot = bucket->sum_count;
-    if (2 * bucket->sum_count > bucket->sum_slot_count)
-        grow_sum_slots (bucket);
     return sums;
 }
 
 /*  Names are compared only when a cell sees an action for the first time. */
-static action_sums_t *add_sums (score_cells_t *self, score_bucket_t *bucket, uint32_t *slot,
-                                score_cell_t *cell, uint16_t action)
+static action_sums_t *add_sums (score_cells_t *self, score_bucket_t *bucket, score_cell_t *cell,
+                                uint16_t action)
 {
     if (action >= self->action_limit)
         self->action_limit = (uint32_t)action + 1;
-    action_sums_t *sums = new_sums (bucket, slot, cell->item, action);
+    action_sums_t *sums = new_sums (bucket, cell->item, action);
     span_t name = action_names_get (self->names, action);
     uint32_t *link = &cell->first;
     while (*link &&
@@ -240,9 +226,8 @@ static action_sums_t *add_sums (score_cells_t *self, score_bucket_t *bucket, uin
 action_sums_t *score_cells_sums (score_cells_t *self, score_bucket_t *bucket, uint32_t item,
                                  uint16_t action)
 {
-    uint32_t *slot = find_sum_slot (bucket, item, action);
-    return *slot ? &bucket->sums[*slot - 1]
-                 : add_sums (self, bucket, slot, score_cells_cell (self, bucket, item), action);
+    action_sums_t *sums = find_sums (bucket, item, action);
+    return sums ? sums : add_sums (self, bucket, score_cells_cell (self, bucket, item), action);
 }
 
 cell_stats_t *score_cells_stats (score_cells_t *self, score_cell_t *cell)
@@ -303,9 +288,10 @@ static void ask_bucket (const score_cells_t *self, score_ask_t *ask)
 
 static void ask_sums (uint16_t action, const score_ask_t *ask)
 {
-    uint32_t slot = ask->bucket->sum_slots[home_slot (ask->bucket, ask->item, action)];
-    if (slot)
-        __builtin_prefetch (&ask->bucket->sums[slot - 1], 1);
+    uint64_t at = TAG_INDEX_START;
+    uint32_t number = tag_index_next (&ask->bucket->sum_index, sum_tag (ask->item, action), &at);
+    if (number != TAG_INDEX_NONE)
+        __builtin_prefetch (&ask->bucket->sums[number], 1);
 }
 
 void score_cells_ask (const score_cells_t *self, int step, uint64_t item_hash, uint16_t action,
@@ -315,12 +301,12 @@ void score_cells_ask (const score_cells_t *self, int step, uint64_t item_hash, u
         return;
     if (step == 0) {
         ask_bucket (self, ask);
-        item_table_ask_slot (&self->items, item_hash);
+        item_table_ask_place (&self->items, item_hash);
     } else if (step == 1)
         ask->lost = !item_table_ask_item (&self->items, item_hash, &ask->item);
     else if (step == 2) {
         item_table_ask_id (&self->items, ask->item);
-        __builtin_prefetch (&ask->bucket->sum_slots[home_slot (ask->bucket, ask->item, action)]);
+        tag_index_ask (&ask->bucket->sum_index, sum_tag (ask->item, action));
     } else
         ask_sums (action, ask);
 }
@@ -366,7 +352,8 @@ size_t score_cells_memory_bytes (const score_cells_t *self)
     for (uint32_t i = 0; i < self->bucket_count; i++) {
         const score_bucket_t *bucket = self->buckets[i];
         bytes += sizeof *bucket + bucket->cell_capacity * sizeof *bucket->cells +
-                 (bucket->slot_count + bucket->sum_slot_count) * sizeof *bucket->slots +
+                 bucket->slot_count * sizeof *bucket->slots +
+                 tag_index_memory_bytes (&bucket->sum_index) +
                  bucket->sum_capacity * sizeof *bucket->sums;
         for (uint32_t j = 0; self->has_stats && j < bucket->cell_count; j++)
             if (bucket->cells[j].stats)

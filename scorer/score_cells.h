@@ -53,10 +53,9 @@ typedef struct {
     uint32_t slot_count;
     action_sums_t *sums;
     uint32_t sum_count, sum_capacity;
-    /*  Index + 1 in `sums` by item number and action, as `slots`: most events find what they count
-     *  in without a look at its cell. */
-    uint32_t *sum_slots;
-    uint32_t sum_slot_count;
+    /*  Of `sums`, by item number and action: most events find what they count in without a look at
+     *  its cell. */
+    tag_index_t sum_index;
     uint32_t dirty_first; /* chain of cells that changed */
     bool stored;          /* some of it may be in stored records */
 } score_bucket_t;

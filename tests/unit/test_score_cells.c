@@ -99,7 +99,7 @@ static void assert_same (const score_cells_t *a, const score_cells_t *b)
 {
     assert_int_equal (a->bucket_count, b->bucket_count);
     assert_int_equal (a->cell_count, b->cell_count);
-    assert_int_equal (a->items.used, b->items.used);
+    assert_int_equal (a->items.index.count, b->items.index.count);
     for (uint32_t i = 0; i < a->bucket_count; i++) {
         const score_bucket_t *x = a->buckets[i], *y = b->buckets[i];
         assert_true (x->start_ms == y->start_ms && x->length_ms == y->length_ms &&
@@ -163,7 +163,7 @@ static void read_back_exactly (void **state)
     assert_true (cells->cell_count > 1000);
     score_cells_expire (cells, INT64_MAX, &deletes);
     assert_int_equal (cells->cell_count, 0);
-    assert_int_equal (cells->items.used, 0);
+    assert_int_equal (cells->items.index.count, 0);
     commit (cells, &deletes, &map);
     assert_int_equal (map.count, 0);
     score_cells_destroy (&cells);
@@ -215,7 +215,7 @@ static void numbers_are_used_again (void **state)
             score_cells_expire (cells, round * 10, &deletes);
         if (round % 3 == 0)
             commit (cells, &deletes, &map);
-        assert_int_equal (cells->items.used, 100);
+        assert_int_equal (cells->items.index.count, 100);
         assert_true (cells->items.count <= 150);
     }
     commit (cells, &deletes, &map);
