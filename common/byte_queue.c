@@ -18,7 +18,7 @@ struct byte_page {
 
 static byte_page_t *new_page (size_t size)
 {
-    size_t capacity = size > PAGE_BYTES ? size : (size_t) PAGE_BYTES;
+    size_t capacity = size > PAGE_BYTES ? size : (size_t)PAGE_BYTES;
     byte_page_t *page = memory_resize (NULL, sizeof *page + capacity);
     *page = (byte_page_t){.capacity = capacity};
     return page;

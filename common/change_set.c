@@ -11,7 +11,7 @@ static void add (change_set_t *self, change_kind_t kind, const void *key, size_t
                  const void *value, size_t value_size)
 {
     CHECK (key_size >= 1 && key_size <= CHANGE_KEY_BYTES_MAX);
-    entry_t entry = {(uint32_t) kind, (uint32_t) key_size, value_size};
+    entry_t entry = {(uint32_t)kind, (uint32_t)key_size, value_size};
     buffer_append (&self->log, &entry, sizeof entry);
     buffer_append (&self->log, key, key_size);
     buffer_append (&self->log, value, value_size);

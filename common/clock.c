@@ -6,7 +6,7 @@ static int64_t read_us (clockid_t id)
 {
     struct timespec now;
     clock_gettime (id, &now);
-    return (int64_t) now.tv_sec * 1000000 + now.tv_nsec / 1000;
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
 int64_t clock_wall_ms (void)

@@ -115,7 +115,7 @@ commit_job_t *committer_take (committer_t *self)
         DL_DELETE (self->finished, node);
     } else {
         eventfd_t count;
-        (void) eventfd_read (self->fd, &count);
+        (void)eventfd_read (self->fd, &count);
     }
     pthread_mutex_unlock (&self->mutex);
     commit_job_t *job = node ? node->job : NULL;

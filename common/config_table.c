@@ -72,7 +72,7 @@ static const config_parameter_t metrics[] = {
      "life of the keys in Redis; at least 2 slides and 10 minutes"},
 };
 
-#define COUNT(array) (uint32_t) (sizeof (array) / sizeof *(array))
+#define COUNT(array) (uint32_t)(sizeof (array) / sizeof *(array))
 
 const config_block_t config_blocks[CONFIG_BLOCK_COUNT] = {
     {"hot_score", offsetof (scenario_config_t, hot_score), hot_score, COUNT (hot_score)},

@@ -20,7 +20,7 @@ void endpoint_process_name (const char *kind, char *name, size_t size)
 {
     char host[128] = "host";
     gethostname (host, sizeof host - 1);
-    snprintf (name, size, "%s-%s-%ld", kind, host, (long) getpid ());
+    snprintf (name, size, "%s-%s-%ld", kind, host, (long)getpid ());
 }
 
 static void name_host (const char *bound, char *actual)
@@ -57,7 +57,7 @@ void endpoint_beside (const char *endpoint, const char *suffix, char *beside)
 {
     const char *port = strrchr (endpoint, ':');
     if (strncmp (endpoint, "tcp://", 6) == 0 && port)
-        snprintf (beside, ENDPOINT_BYTES_MAX, "%.*s:*", (int) (port - endpoint), endpoint);
+        snprintf (beside, ENDPOINT_BYTES_MAX, "%.*s:*", (int)(port - endpoint), endpoint);
     else
         snprintf (beside, ENDPOINT_BYTES_MAX, "%s.%s", endpoint, suffix);
 }
@@ -82,7 +82,7 @@ static bool add_addresses (settings_list_t *list, const char *endpoint)
 {
     char host[256], text[ENDPOINT_BYTES_MAX], address[NI_MAXHOST];
     const char *port = strrchr (endpoint, ':');
-    size_t size = (size_t) (port - (endpoint + 6));
+    size_t size = (size_t)(port - (endpoint + 6));
     if (size >= sizeof host)
         return true;
     memcpy (host, endpoint + 6, size);

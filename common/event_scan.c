@@ -17,7 +17,7 @@ enum {
 };
 /*  An integer up to here, and a power of ten up to 10^22, are doubles: their quotient is rounded once. */
 #define EXACT_MAX (UINT64_C (1) << 53)
-_Static_assert ((int) EVENT_SLOT_COUNT <= (int) WORD_BITS, "a bit for each slot");
+_Static_assert ((int)EVENT_SLOT_COUNT <= (int)WORD_BITS, "a bit for each slot");
 
 typedef int8_t lanes_t __attribute__ ((vector_size (LANES)));
 typedef uint64_t key_lanes_t __attribute__ ((vector_size (EVENT_SCAN_KEY_BYTES)));
@@ -53,9 +53,9 @@ static bool is_plain (char byte)
 static size_t first_byte (uint64_t word)
 {
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-    return (size_t) __builtin_ctzll (word) / BYTE_BITS;
+    return (size_t)__builtin_ctzll (word) / BYTE_BITS;
 #else
-    return (size_t) __builtin_clzll (word) / BYTE_BITS;
+    return (size_t)__builtin_clzll (word) / BYTE_BITS;
 #endif
 }
 
@@ -67,7 +67,7 @@ static inline const char *pass_plain (const char *at, const char *end)
         uint64_t words[LANES * BYTE_BITS / WORD_BITS];
         memcpy (&block, at, LANES);
         /* Signed: bytes from 0x80 on are below ' ' as well. */
-        lanes_t found = (lanes_t) (block < ' ') | (lanes_t) (block == '"') | (lanes_t) (block == '\\');
+        lanes_t found = (lanes_t)(block < ' ') | (lanes_t)(block == '"') | (lanes_t)(block == '\\');
         memcpy (words, &found, LANES);
         if (words[0])
             return at + first_byte (words[0]);
@@ -83,7 +83,7 @@ static inline const char *pass_plain (const char *at, const char *end)
 static const char *pass_wide (const char *at, const char *end)
 {
     while (at < end && (*at & 0x80)) {
-        size_t bytes = utf8_sequence_bytes (at, (size_t) (end - at));
+        size_t bytes = utf8_sequence_bytes (at, (size_t)(end - at));
         if (!bytes)
             return at;
         at += bytes;
@@ -111,7 +111,7 @@ static inline bool is_expected (const scan_t *self, const char *at, const event_
                                 event_slot_t object)
 {
     key_lanes_t bytes, text, mask;
-    if (key->object != object || !key->size || self->end - at < (ptrdiff_t) sizeof bytes)
+    if (key->object != object || !key->size || self->end - at < (ptrdiff_t)sizeof bytes)
         return false;
     memcpy (&bytes, at, sizeof bytes);
     memcpy (&text, key->text, sizeof text);
@@ -125,7 +125,7 @@ static void expect (event_scan_key_t *key, event_slot_t object, span_t text, eve
     *key = (event_scan_key_t){.object = (int8_t) object, .slot = (int8_t) slot};
     if (text.size >= EVENT_SCAN_KEY_BYTES)
         return;
-    key->size = (uint8_t) (text.size + 1);
+    key->size = (uint8_t)(text.size + 1);
     memcpy (key->text, text.bytes, key->size); /* the quotation mark too */
     memset (key->mask, 0xff, key->size);
 }
@@ -165,7 +165,7 @@ static double real_of (const char *text, bool negative, uint64_t digits, size_t 
     static const double powers[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11,
                                     1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18};
     if (exact && digits <= EXACT_MAX) {
-        double value = (double) digits / powers[fraction_digits];
+        double value = (double)digits / powers[fraction_digits];
         return negative ? -value : value;
     }
     yyjson_val value = {0};
@@ -180,15 +180,15 @@ static const char *scan_number (const scan_t *self, const char *from, event_valu
     const char *first = from + negative;
     uint64_t number = 0;
     const char *at = is_at (self, first, '0') ? first + 1 : pass_digits (self, first, &number);
-    size_t digits = (size_t) (at - first), fraction_digits = 0;
+    size_t digits = (size_t)(at - first), fraction_digits = 0;
     if (!digits || digits > DIGITS_MAX)
         return NULL;
     *kind = EVENT_KIND_INTEGER;
-    value->integer = negative ? -(int64_t) number : (int64_t) number;
+    value->integer = negative ? -(int64_t)number : (int64_t)number;
     if (is_at (self, at, '.')) {
         const char *point = at;
         at = pass_digits (self, point + 1, &number);
-        fraction_digits = (size_t) (at - point) - 1;
+        fraction_digits = (size_t)(at - point) - 1;
         if (!fraction_digits)
             return NULL;
         *kind = EVENT_KIND_REAL;
@@ -249,7 +249,7 @@ static const char *scan_object (scan_t *self, const char *at, event_slot_t objec
 
 static const char *scan_literal (const scan_t *self, const char *at, span_t literal)
 {
-    bool there = (size_t) (self->end - at) >= literal.size && memcmp (at, literal.bytes, literal.size) == 0;
+    bool there = (size_t)(self->end - at) >= literal.size && memcmp (at, literal.bytes, literal.size) == 0;
     return there ? at + literal.size : NULL;
 }
 
@@ -296,7 +296,7 @@ static const char *scan_value (scan_t *self, const char *at, event_slot_t slot, 
         return NULL; /* the later one counts, and nothing that is within the earlier one */
     self->seen |= bit;
     self->fields->values[slot] = value;
-    self->fields->kinds[slot] = (uint8_t) kind;
+    self->fields->kinds[slot] = (uint8_t)kind;
     return at;
 }
 
@@ -314,7 +314,7 @@ bool event_scan_read (event_scan_key_t *keys, span_t message, event_fields_t *fi
 void event_scan_tags (span_t message, const void *node, event_t *event)
 {
     scan_t self = {.key_count = EVENT_SCAN_KEYS, .end = message.bytes + message.size};
-    const char *at = skip_space (&self, (const char *) node + 1);
+    const char *at = skip_space (&self, (const char *)node + 1);
     while (!is_at (&self, at, ']') && event->tag_count < EVENT_TAGS_MAX) {
         event_value_t value = {.node = NULL};
         event_kind_t kind;

@@ -10,7 +10,7 @@ enum { PART_BYTES_MAX = 256 };
 static size_t put (uint8_t *to, size_t at, span_t part)
 {
     CHECK (part.size <= PART_BYTES_MAX);
-    uint32_t size = (uint32_t) part.size;
+    uint32_t size = (uint32_t)part.size;
     memcpy (to + at, &size, sizeof size);
     memcpy (to + at + sizeof size, part.bytes, part.size);
     return at + sizeof size + part.size;

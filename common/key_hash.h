@@ -15,7 +15,7 @@ uint64_t key_hash_scenario (span_t tenant, span_t scenario);
 /*  Shard of a hash: 0 .. shard_count - 1. */
 static inline uint32_t key_hash_shard (uint64_t hash, uint32_t shard_count)
 {
-    return (uint32_t) (hash % shard_count);
+    return (uint32_t)(hash % shard_count);
 }
 
 #endif

@@ -19,7 +19,7 @@ typedef struct live_config live_config_t;
 
 /*  A scenario is new or changed; it is called within live_config_step, after the change is in
  *  place. The config that it had before is kept until its next change. */
-typedef void (live_config_change_t) (void *arg, const live_scenario_t *scenario);
+typedef void (live_config_change_t)(void *arg, const live_scenario_t *scenario);
 
 /*  `context` is a ZeroMQ context (borrowed; zsys_init () of czmq is one). `endpoint` is configd's
  *  --publish as seen from here. `process` and `incarnation` name this life of this process. Never
@@ -50,7 +50,7 @@ void live_config_wrote (live_config_t *self, const live_scenario_t *scenario);
 
 /*  Questions of configd: what would this config rank? Called within live_config_step; spans hold
  *  for the call. Without a handler none come. */
-typedef void (live_config_question_t) (void *arg, const config_question_t *question);
+typedef void (live_config_question_t)(void *arg, const config_question_t *question);
 void live_config_take_questions (live_config_t *self, live_config_question_t *on_question,
                                  void *arg);
 /*  One shard's answer: `rankings` are the two of config_wire_write_ranking with their items. False

@@ -25,7 +25,7 @@ typedef struct {
 
 #define F_STR(k, v)  ((log_field_t){.key = (k), .type = LOG_FIELD_SPAN, .span = span_of (v)})
 #define F_SPAN(k, v) ((log_field_t){.key = (k), .type = LOG_FIELD_SPAN, .span = (v)})
-#define F_INT(k, v)  ((log_field_t){.key = (k), .type = LOG_FIELD_INT, .integer = (int64_t) (v)})
+#define F_INT(k, v)  ((log_field_t){.key = (k), .type = LOG_FIELD_INT, .integer = (int64_t)(v)})
 #define F_DBL(k, v)  ((log_field_t){.key = (k), .type = LOG_FIELD_DOUBLE, .real = (v)})
 
 #define log_debug(message, ...)   LOG_AT (LOG_LEVEL_DEBUG, message, __VA_ARGS__)

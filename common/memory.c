@@ -49,12 +49,12 @@ void *memory_map (size_t bytes)
         return or_abort (NULL, bytes);
     if (!more)
         return start;
-    size_t before = -(uintptr_t) start % MEMORY_HUGE_BYTES;
+    size_t before = -(uintptr_t)start % MEMORY_HUGE_BYTES;
     if (before)
         munmap (start, before);
     if (more > before)
         munmap (start + before + bytes, more - before);
-    (void) madvise (start + before, bytes, MADV_HUGEPAGE); /* where it is refused: slower, no more */
+    (void)madvise (start + before, bytes, MADV_HUGEPAGE); /* where it is refused: slower, no more */
     return start + before;
 }
 

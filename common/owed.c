@@ -283,9 +283,9 @@ static entry_t *find_or_add (owed_t *self, const void *key, size_t key_size, uin
         return entry;
     entry = memory_new (sizeof *entry);
     memcpy (entry->key, key, key_size);
-    entry->key_size = (uint8_t) key_size;
+    entry->key_size = (uint8_t)key_size;
     entry->route = route;
-    entry->sink = (uint8_t) (route % self->sink_count);
+    entry->sink = (uint8_t)(route % self->sink_count);
     entry->hash = hash;
     owed_index_add (&self->entries, hash, entry);
     return entry;
@@ -300,8 +300,8 @@ void owed_put (owed_t *self, const void *key, size_t key_size, uint64_t route, c
     entry_t *entry = find_or_add (self, key, key_size, route);
     entry->version = ++self->version;
     free (entry->body);
-    entry->body = body ? (uint8_t *) memory_copy_string (body, body_size) : NULL;
-    entry->body_size = (uint32_t) body_size;
+    entry->body = body ? (uint8_t *)memory_copy_string (body, body_size) : NULL;
+    entry->body_size = (uint32_t)body_size;
     if (self->watching)
         set_watch (self, entry, self->watching);
     enqueue (self, entry);
@@ -353,7 +353,7 @@ static owed_waiting_t waiting_of (const entry_t *entry)
     return (owed_waiting_t){
         .key = entry->key,
         .key_size = entry->key_size,
-        .body = {(const char *) entry->body, entry->body ? entry->body_size : 0},
+        .body = {(const char *)entry->body, entry->body ? entry->body_size : 0},
     };
 }
 
@@ -398,7 +398,7 @@ void owed_enter (owed_t *self, uint32_t sink, const void *body, size_t body_size
     pipe_t *pipe = &self->pipes[sink];
     entry_t *entry = pipe->queue;
     CHECK (entry && body_size > 0);
-    uint32_t chunk_count = (uint32_t) ((body_size + chunk_bytes_max - 1) / chunk_bytes_max);
+    uint32_t chunk_count = (uint32_t)((body_size + chunk_bytes_max - 1) / chunk_bytes_max);
     for (uint32_t chunk = 0; chunk < chunk_count; chunk++) {
         size_t from = chunk * chunk_bytes_max;
         size_t size = body_size - from < chunk_bytes_max ? body_size - from : chunk_bytes_max;
@@ -411,7 +411,7 @@ void owed_enter (owed_t *self, uint32_t sink, const void *body, size_t body_size
                              .bytes = byte_queue_push (&pipe->queued, size),
                              .size = size};
         entry->flights++;
-        memcpy (flight->bytes, (const uint8_t *) body + from, size);
+        memcpy (flight->bytes, (const uint8_t *)body + from, size);
         pipe->bytes += size;
     }
     dequeue (self, entry);
@@ -424,7 +424,7 @@ bool owed_to_send (owed_t *self, uint32_t sink, owed_chunk_t *chunk)
         return false;
     const flight_t *flight = flight_at (pipe, pipe->sent);
     *chunk = (owed_chunk_t){flight->sequence, flight->chunk, flight->chunk_count,
-                            {(const char *) flight->bytes, flight->size}};
+                            {(const char *)flight->bytes, flight->size}};
     return true;
 }
 
@@ -450,7 +450,7 @@ size_t owed_pipe_bytes (const owed_t *self, uint32_t sink)
 static void prefetch (const entry_t *entry)
 {
     for (size_t at = 0; at < sizeof *entry; at += LINE_BYTES)
-        __builtin_prefetch ((const char *) entry + at, 1);
+        __builtin_prefetch ((const char *)entry + at, 1);
 }
 
 void owed_acknowledged (owed_t *self, uint32_t sink, uint64_t executed)
@@ -523,7 +523,7 @@ void owed_set_generation (owed_t *self, uint32_t sink, uint64_t generation)
 static void collect_generations (owed_t *self, change_set_t *changes, buffer_t *value)
 {
     for (uint32_t i = 0; i < self->sink_count; i++) {
-        const uint8_t key[] = {'o', OWED_GENERATION, (uint8_t) i};
+        const uint8_t key[] = {'o', OWED_GENERATION, (uint8_t)i};
         if (!self->pipes[i].generation_changed)
             continue;
         buffer_clear (value);

@@ -10,7 +10,7 @@ enum { CAPACITY_MIN = 64, KEPT_CAPACITY_MAX = 4096 };
 static void place (owed_index_t *self, uint64_t hash, void *entry)
 {
     uint32_t mask = self->capacity - 1;
-    uint32_t at = (uint32_t) hash & mask;
+    uint32_t at = (uint32_t)hash & mask;
     while (self->places[at].entry)
         at = (at + 1) & mask;
     self->places[at] = (owed_place_t){hash, entry};
@@ -30,7 +30,7 @@ static void grow (owed_index_t *self)
 
 void owed_index_add (owed_index_t *self, uint64_t hash, void *entry)
 {
-    if ((uint64_t) (self->count + 1) * 3 > (uint64_t) self->capacity * 2)
+    if ((uint64_t)(self->count + 1) * 3 > (uint64_t)self->capacity * 2)
         grow (self);
     place (self, hash, entry);
     self->count++;
@@ -40,12 +40,12 @@ void owed_index_remove (owed_index_t *self, uint64_t hash, const void *entry)
 {
     CHECK (self->count);
     uint32_t mask = self->capacity - 1;
-    uint32_t hole = (uint32_t) hash & mask;
+    uint32_t hole = (uint32_t)hash & mask;
     while (self->places[hole].entry != entry)
         hole = (hole + 1) & mask;
     /* What was pushed behind the hole moves forward, so that no probe breaks. */
     for (uint32_t at = (hole + 1) & mask; self->places[at].entry; at = (at + 1) & mask) {
-        uint32_t home = (uint32_t) self->places[at].hash & mask;
+        uint32_t home = (uint32_t)self->places[at].hash & mask;
         if (((at - home) & mask) >= ((at - hole) & mask)) {
             self->places[hole] = self->places[at];
             hole = at;

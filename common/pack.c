@@ -2,7 +2,7 @@
 
 static const uint8_t *take (cursor_t *self, size_t size)
 {
-    if (self->failed || (size_t) (self->end - self->at) < size) {
+    if (self->failed || (size_t)(self->end - self->at) < size) {
         self->failed = true;
         return NULL;
     }
@@ -38,12 +38,12 @@ size_t cursor_array (cursor_t *self, size_t count_max)
     if ((tag & 0xf0) == 0x90)
         count = tag & 0x0f;
     else if (tag == 0xdc)
-        count = (size_t) take_big_endian (self, 2);
+        count = (size_t)take_big_endian (self, 2);
     else if (tag == 0xdd)
-        count = (size_t) take_big_endian (self, 4);
+        count = (size_t)take_big_endian (self, 4);
     else
         fail (self);
-    if (count > count_max || count > (size_t) (self->end - self->at))
+    if (count > count_max || count > (size_t)(self->end - self->at))
         fail (self);
     return self->failed ? 0 : count;
 }
@@ -57,21 +57,21 @@ static uint64_t take_integer (cursor_t *self, bool *negative)
     if (tag < 0x80)
         return tag;
     if (tag >= 0xe0)
-        value = (int8_t) tag;
+        value = (int8_t)tag;
     else if (tag >= 0xcc && tag <= 0xcf)
-        return take_big_endian (self, (size_t) 1 << (tag - 0xcc));
+        return take_big_endian (self, (size_t)1 << (tag - 0xcc));
     else if (tag == 0xd0)
-        value = (int8_t) take_big_endian (self, 1);
+        value = (int8_t)take_big_endian (self, 1);
     else if (tag == 0xd1)
-        value = (int16_t) take_big_endian (self, 2);
+        value = (int16_t)take_big_endian (self, 2);
     else if (tag == 0xd2)
-        value = (int32_t) take_big_endian (self, 4);
+        value = (int32_t)take_big_endian (self, 4);
     else if (tag == 0xd3)
-        value = (int64_t) take_big_endian (self, 8);
+        value = (int64_t)take_big_endian (self, 8);
     else
         fail (self);
     *negative = value < 0;
-    return (uint64_t) value;
+    return (uint64_t)value;
 }
 
 uint64_t cursor_any_uint (cursor_t *self)
@@ -89,7 +89,7 @@ int64_t cursor_int (cursor_t *self)
     uint64_t value = take_integer (self, &negative);
     if (!negative && value > INT64_MAX)
         fail (self);
-    return self->failed ? 0 : (int64_t) value;
+    return self->failed ? 0 : (int64_t)value;
 }
 
 double cursor_double (cursor_t *self)
@@ -119,15 +119,15 @@ span_t cursor_any_span (cursor_t *self, size_t size_max)
     if ((tag & 0xe0) == 0xa0)
         size = tag & 0x1f;
     else if (tag == 0xd9 || tag == 0xc4)
-        size = (size_t) take_big_endian (self, 1);
+        size = (size_t)take_big_endian (self, 1);
     else if (tag == 0xda || tag == 0xc5)
-        size = (size_t) take_big_endian (self, 2);
+        size = (size_t)take_big_endian (self, 2);
     else if (tag == 0xdb || tag == 0xc6)
-        size = (size_t) take_big_endian (self, 4);
+        size = (size_t)take_big_endian (self, 4);
     else
         fail (self);
     if (size > size_max)
         fail (self);
     const uint8_t *bytes = take (self, size);
-    return bytes ? (span_t){(const char *) bytes, size} : (span_t){NULL, 0};
+    return bytes ? (span_t){(const char *)bytes, size} : (span_t){NULL, 0};
 }

@@ -20,7 +20,7 @@
 
 static inline int pack_append (void *arg, const char *bytes, size_t size)
 {
-    buffer_append ((buffer_t *) arg, bytes, size);
+    buffer_append ((buffer_t *)arg, bytes, size);
     return 0;
 }
 static inline msgpack_packer pack_to (buffer_t *to)
@@ -119,9 +119,9 @@ static inline uint8_t *pack_at_uint (uint8_t *at, uint64_t value)
     if (value > UINT32_MAX)
         return pack_at_64 (at, 0xcf, value);
     if (value > UINT16_MAX)
-        return pack_at_32 (at, 0xce, (uint32_t) value);
+        return pack_at_32 (at, 0xce, (uint32_t)value);
     if (value > UINT8_MAX)
-        return pack_at_16 (at, 0xcd, (uint16_t) value);
+        return pack_at_16 (at, 0xcd, (uint16_t)value);
     if (value > 0x7f)
         *at++ = 0xcc;
     *at = (uint8_t) value;
@@ -130,13 +130,13 @@ static inline uint8_t *pack_at_uint (uint8_t *at, uint64_t value)
 static inline uint8_t *pack_at_int (uint8_t *at, int64_t value)
 {
     if (value >= 0)
-        return pack_at_uint (at, (uint64_t) value);
+        return pack_at_uint (at, (uint64_t)value);
     if (value < INT32_MIN)
-        return pack_at_64 (at, 0xd3, (uint64_t) value);
+        return pack_at_64 (at, 0xd3, (uint64_t)value);
     if (value < INT16_MIN)
-        return pack_at_32 (at, 0xd2, (uint32_t) value);
+        return pack_at_32 (at, 0xd2, (uint32_t)value);
     if (value < INT8_MIN)
-        return pack_at_16 (at, 0xd1, (uint16_t) value);
+        return pack_at_16 (at, 0xd1, (uint16_t)value);
     if (value < -32)
         *at++ = 0xd0;
     *at = (uint8_t) value;
@@ -147,7 +147,7 @@ static inline uint8_t *pack_at_array (uint8_t *at, uint32_t count)
     if (count > UINT16_MAX)
         return pack_at_32 (at, 0xdd, count);
     if (count > 15)
-        return pack_at_16 (at, 0xdc, (uint16_t) count);
+        return pack_at_16 (at, 0xdc, (uint16_t)count);
     *at = (uint8_t) (0x90 | count);
     return at + 1;
 }
@@ -155,9 +155,9 @@ static inline uint8_t *pack_at_array (uint8_t *at, uint32_t count)
 static inline uint8_t *pack_at_span (uint8_t *at, span_t value)
 {
     if (value.size > UINT16_MAX)
-        at = pack_at_32 (at, 0xdb, (uint32_t) value.size);
+        at = pack_at_32 (at, 0xdb, (uint32_t)value.size);
     else if (value.size > UINT8_MAX)
-        at = pack_at_16 (at, 0xda, (uint16_t) value.size);
+        at = pack_at_16 (at, 0xda, (uint16_t)value.size);
     else {
         if (value.size > 31)
             *at++ = 0xd9;
@@ -176,7 +176,7 @@ typedef struct {
 
 static inline cursor_t cursor_of (const void *bytes, size_t size)
 {
-    return (cursor_t){.at = bytes, .end = (const uint8_t *) bytes + size, .failed = false};
+    return (cursor_t){.at = bytes, .end = (const uint8_t *)bytes + size, .failed = false};
 }
 /*  All was well, and nothing is left. */
 static inline bool cursor_finished (const cursor_t *self)
@@ -190,7 +190,7 @@ uint64_t cursor_any_uint (cursor_t *self);
 /*  Most are of one byte, or hashes: those are read in place. */
 static inline uint64_t cursor_uint (cursor_t *self)
 {
-    size_t left = self->failed ? 0 : (size_t) (self->end - self->at);
+    size_t left = self->failed ? 0 : (size_t)(self->end - self->at);
     if (left && *self->at <= 0x7f)
         return *self->at++;
     if (left < 9 || *self->at != 0xcf)
@@ -217,11 +217,11 @@ span_t cursor_any_span (cursor_t *self, size_t size_max);
 /*  A str or bin of at most `size_max` bytes; borrows from the buffer that is read. */
 static inline span_t cursor_span (cursor_t *self, size_t size_max)
 {
-    size_t left = self->failed ? 0 : (size_t) (self->end - self->at);
+    size_t left = self->failed ? 0 : (size_t)(self->end - self->at);
     size_t size = left ? *self->at & 0x1f : 0;
     if (!left || (*self->at & 0xe0) != 0xa0 || size >= left || size > size_max)
         return cursor_any_span (self, size_max);
-    span_t span = {(const char *) self->at + 1, size};
+    span_t span = {(const char *)self->at + 1, size};
     self->at += 1 + size;
     return span;
 }

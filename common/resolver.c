@@ -23,7 +23,7 @@ struct resolver {
 
 static settings_list_t look_up_endpoints (void *arg, const settings_list_t *names, bool *failed)
 {
-    (void) arg;
+    (void)arg;
     return endpoint_resolve (names, failed);
 }
 

@@ -108,7 +108,7 @@ void results_end_profile (buffer_t *body, size_t began)
 {
     size_t size = body->size - began;
     for (size_t i = 1; i < STR_32_BYTES; i++, size >>= 8)
-        body->bytes[began - i] = (uint8_t) size;
+        body->bytes[began - i] = (uint8_t)size;
 }
 
 static void require (cursor_t *cursor, bool condition)

@@ -68,8 +68,8 @@ static int parse_bytes (const char *text, int64_t *bytes)
     char *end;
     errno = 0;
     long long value = strtoll (text, &end, 10);
-    const char *unit = *end ? strchr (units, toupper ((unsigned char) *end)) : NULL;
-    int shift = unit ? 10 * (int) (unit - units + 1) : 0;
+    const char *unit = *end ? strchr (units, toupper ((unsigned char)*end)) : NULL;
+    int shift = unit ? 10 * (int)(unit - units + 1) : 0;
     if (errno || end == text || value < 0 || (*end && (!unit || end[1])) || value > INT64_MAX >> shift)
         return -1;
     *bytes = (int64_t) value << shift;
@@ -143,22 +143,22 @@ static void set_number (const setting_t *setting, int64_t *field, const char *te
                        : setting->type == SETTING_BYTES  ? " bytes"
                                                          : "";
     if (value < setting->least || value > most)
-        settings_fail (EX_USAGE, "%s: %lld%s is outside %lld .. %lld%s", from, (long long) value, unit,
-                       (long long) setting->least, (long long) most, unit);
+        settings_fail (EX_USAGE, "%s: %lld%s is outside %lld .. %lld%s", from, (long long)value, unit,
+                       (long long)setting->least, (long long)most, unit);
     *field = value;
 }
 
 /*  `from` names the place for messages: "--shards" or "HOTPATH_SHARDS". */
 static void set_value (const setting_t *setting, void *settings, const char *text, const char *from)
 {
-    void *field = (char *) settings + setting->offset;
+    void *field = (char *)settings + setting->offset;
     switch (setting->type) {
     case SETTING_CHOICE:
         if (!is_choice (setting->choices, text))
             settings_fail (EX_USAGE, "%s: '%s' is none of %s", from, text, setting->choices);
         /* fall through */
     case SETTING_TEXT:
-        free (*(char **) field);
+        free (*(char **)field);
         *(char **) field = memory_copy_string (text, strlen (text));
         break;
     case SETTING_LIST:
@@ -223,7 +223,7 @@ static char *read_secret_file (const char *path, const char *from)
         free (text);
         settings_fail (EX_NOINPUT, "%s: cannot read %s: %s", from, path, strerror (reason));
     }
-    while (size && isspace ((unsigned char) text[size - 1]))
+    while (size && isspace ((unsigned char)text[size - 1]))
         size--;
     text[size] = '\0';
     return text;
@@ -254,12 +254,12 @@ static void set_defaults (const setting_t *table, void *settings, const bool *on
             continue;
         char from[96];
         snprintf (from, sizeof from, "--%s", table[i].name);
-        void *field = (char *) settings + table[i].offset;
+        void *field = (char *)settings + table[i].offset;
         bool list = table[i].type == SETTING_LIST || table[i].type == SETTING_LINES;
         if (table[i].otherwise && !list)
             set_value (&table[i], settings, table[i].otherwise, from);
         set_from_environment (&table[i], settings);
-        if (list && table[i].otherwise && !((settings_list_t *) field)->count)
+        if (list && table[i].otherwise && !((settings_list_t *)field)->count)
             set_value (&table[i], settings, table[i].otherwise, from);
     }
 }
@@ -279,13 +279,13 @@ static void make_options (const setting_t *table, size_t count, long_options_t *
         const setting_t *s = &table[i];
         int has_value = s->type == SETTING_FLAG ? optional_argument : required_argument;
         if (!s->secret)
-            made->options[at++] = (struct option){s->name, has_value, NULL, (int) i + 256};
+            made->options[at++] = (struct option){s->name, has_value, NULL, (int)i + 256};
         if (s->type == SETTING_FLAG || s->secret) {
             snprintf (made->names[at], sizeof made->names[at], s->secret ? "%s-file" : "no-%s",
                       s->name);
             made->options[at] =
                 (struct option){made->names[at], s->secret ? required_argument : no_argument, NULL,
-                                (int) i + 256 + SETTINGS_MAX};
+                                (int)i + 256 + SETTINGS_MAX};
             at++;
         }
         if (s->letter) {
@@ -345,7 +345,7 @@ int settings_load (const settings_program_t *program, int argc, char **argv, voi
             index = table[i].letter == code ? i : index;
         bool other_form = code >= 256 + SETTINGS_MAX;
         if (code >= 256)
-            index = (size_t) code - 256 - (other_form ? SETTINGS_MAX : 0);
+            index = (size_t)code - 256 - (other_form ? SETTINGS_MAX : 0);
         set_from_line (&table[index], settings, other_form);
         on_line[index] = true;
     }
@@ -359,9 +359,9 @@ int settings_load (const settings_program_t *program, int argc, char **argv, voi
 void settings_free (const settings_program_t *program, void *settings)
 {
     for (const setting_t *s = program->table; s->name; s++) {
-        void *field = (char *) settings + s->offset;
+        void *field = (char *)settings + s->offset;
         if (s->type == SETTING_TEXT || s->type == SETTING_CHOICE) {
-            free (*(char **) field);
+            free (*(char **)field);
             *(char **) field = NULL;
         } else if (s->type == SETTING_LIST || s->type == SETTING_LINES) {
             list_empty (field);

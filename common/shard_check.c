@@ -34,7 +34,7 @@ static int64_t count_crashes (const char *folder)
     shard_check_mark (folder, path, sizeof path);
     if (stat (path, &found) != 0)
         return 0;
-    return found.st_size ? (int64_t) found.st_size : 1; /* a full disk kept the byte out */
+    return found.st_size ? (int64_t)found.st_size : 1; /* a full disk kept the byte out */
 }
 
 bool shard_check_is_suspect (const char *folder)
@@ -50,7 +50,7 @@ void shard_check_suspect (const char *folder)
     if (fd < 0)
         return;
     ssize_t size = write (fd, "x", 1);
-    (void) size;
+    (void)size;
     close (fd);
 }
 
@@ -86,8 +86,8 @@ static _Noreturn void examine (const char *folder, int words)
         dup2 (nothing, STDERR_FILENO);
     shard_fault_t fault = shard_store_examine (folder, error, sizeof error);
     ssize_t size = write (words, error, strlen (error));
-    (void) size;
-    _exit ((int) fault);
+    (void)size;
+    _exit ((int)fault);
 }
 
 /*  Waits for the child, killing it when it takes too long; its status. */
@@ -115,7 +115,7 @@ static shard_fault_t judge (const char *folder, int status, char *error, size_t 
         return SHARD_FAULT_BROKEN;
     }
     if (WEXITSTATUS (status) != SHARD_FAULT_NONE)
-        return (shard_fault_t) WEXITSTATUS (status);
+        return (shard_fault_t)WEXITSTATUS (status);
     if (crashes < SHARD_CHECK_CRASHES_MAX)
         return SHARD_FAULT_NONE;
     snprintf (error, error_size, "work on %s/data.mdb has ended in a fault %" PRId64 " times, though it can "

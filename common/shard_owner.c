@@ -125,9 +125,9 @@ static void publish (shard_owner_t *self)
 {
     char text[32];
     int size = snprintf (text, sizeof text, "held=%06u\n", self->held_count);
-    ssize_t written = pwrite (self->member_fd, text, (size_t) size, 0);
-    (void) written;
-    (void) futimens (self->member_fd, NULL);
+    ssize_t written = pwrite (self->member_fd, text, (size_t)size, 0);
+    (void)written;
+    (void)futimens (self->member_fd, NULL);
 }
 
 shard_owner_t *shard_owner_new (const char *folder, const char *name, uint32_t shard_count,
@@ -144,7 +144,7 @@ shard_owner_t *shard_owner_new (const char *folder, const char *name, uint32_t s
         self->locks[i] = (lock_t){-1, INT64_MIN, 0};
     self->peers = memory_new_array (SHARD_OWNER_MEMBERS_MAX, sizeof *self->peers);
     self->members = memory_new_array (SHARD_OWNER_MEMBERS_MAX + 1, sizeof *self->members);
-    bool fits = snprintf (self->folder, sizeof self->folder, "%s", folder) < (int) sizeof self->folder;
+    bool fits = snprintf (self->folder, sizeof self->folder, "%s", folder) < (int)sizeof self->folder;
     errno = ENAMETOOLONG;
     if (!fits || join (self, MEMBER_TRIES) != 0) {
         snprintf (error, error_size, "cannot join the workers in %s: %s", folder, strerror (errno));
@@ -223,7 +223,7 @@ static void see_peer (shard_owner_t *self, const char *name, int fd, int64_t now
     if (!peer || fstat (fd, &found) != 0)
         return;
     ssize_t size = pread (fd, text, sizeof text - 1, 0);
-    peer->held = size > 0 && sscanf (text, "held=%u", &held) == 1 ? (int64_t) held : HELD_UNKNOWN;
+    peer->held = size > 0 && sscanf (text, "held=%u", &held) == 1 ? (int64_t)held : HELD_UNKNOWN;
     if (found.st_mtim.tv_sec != peer->touched.tv_sec || found.st_mtim.tv_nsec != peer->touched.tv_nsec)
         peer->moved_ms = now_ms;
     peer->touched = found.st_mtim;
@@ -274,7 +274,7 @@ static void plan (shard_owner_t *self, int64_t now_ms)
             continue;
         }
         const peer_t *peer = &self->peers[at++];
-        uint32_t held = peer->held < 0 ? self->shard_count / count : (uint32_t) peer->held;
+        uint32_t held = peer->held < 0 ? self->shard_count / count : (uint32_t)peer->held;
         self->members[i] =
             (share_member_t){held, now_ms - peer->moved_ms <= SHARD_OWNER_FROZEN_MS};
     }

@@ -34,7 +34,7 @@ enum {
 };
 /*  Pages that one transaction allocates at the end and gives back need not be written: never
  *  more than this. */
-#define SHORT_BYTES_MAX ((size_t) 1 << 30)
+#define SHORT_BYTES_MAX ((size_t)1 << 30)
 
 /*  ---- opening ---- */
 
@@ -89,7 +89,7 @@ static int see_file (shard_store_t *self)
         return errno;
     if (self->inode != found.st_ino || self->device != found.st_dev)
         return STORE_GONE;
-    self->file_bytes = (size_t) found.st_size;
+    self->file_bytes = (size_t)found.st_size;
     return 0;
 }
 
@@ -170,7 +170,7 @@ void shard_store_close (shard_store_t **self_p)
 static uint32_t checksum (const MDB_val *key, const void *value, size_t value_size)
 {
     XXH64_hash_t seed = XXH3_64bits (key->mv_data, key->mv_size);
-    return (uint32_t) XXH3_64bits_withSeed (value, value_size, seed);
+    return (uint32_t)XXH3_64bits_withSeed (value, value_size, seed);
 }
 
 /*  Takes the checksum off the value. False: it is not its own. */
@@ -180,14 +180,14 @@ static bool check_record (const MDB_val *key, MDB_val *value)
     if (value->mv_size < CHECKSUM_BYTES)
         return false;
     value->mv_size -= CHECKSUM_BYTES;
-    memcpy (&stored, (const uint8_t *) value->mv_data + value->mv_size, sizeof stored);
+    memcpy (&stored, (const uint8_t *)value->mv_data + value->mv_size, sizeof stored);
     return stored == checksum (key, value->mv_data, value->mv_size);
 }
 
 int shard_store_put (MDB_cursor *cursor, const void *key_bytes, size_t key_size, const void *bytes,
                      size_t size)
 {
-    MDB_val key = {key_size, (void *) (uintptr_t) key_bytes};
+    MDB_val key = {key_size, (void *)(uintptr_t)key_bytes};
     MDB_val value = {size + CHECKSUM_BYTES, NULL};
     int code = mdb_cursor_put (cursor, &key, &value, MDB_RESERVE);
     if (code)
@@ -195,7 +195,7 @@ int shard_store_put (MDB_cursor *cursor, const void *key_bytes, size_t key_size,
     uint32_t sum = checksum (&key, bytes, size);
     if (size)
         memcpy (value.mv_data, bytes, size);
-    memcpy ((uint8_t *) value.mv_data + size, &sum, sizeof sum);
+    memcpy ((uint8_t *)value.mv_data + size, &sum, sizeof sum);
     return 0;
 }
 
@@ -208,7 +208,7 @@ static bool is_epoch_key (const MDB_val *key)
 /*  MDB_NOTFOUND: nothing was ever committed. *format is the record's, also where it is not ours. */
 static int read_epoch (MDB_txn *txn, MDB_dbi dbi, uint64_t *epoch, uint32_t *format)
 {
-    MDB_val key = {sizeof epoch_key, (void *) (uintptr_t) epoch_key}, value;
+    MDB_val key = {sizeof epoch_key, (void *)(uintptr_t)epoch_key}, value;
     epoch_record_t record;
     *epoch = 0;
     *format = 1;
@@ -304,7 +304,7 @@ uint64_t shard_store_epoch (const shard_store_t *self)
 size_t shard_store_bytes (const shard_store_t *self)
 {
     struct stat found;
-    return stat (self->path, &found) == 0 ? (size_t) found.st_size : 0;
+    return stat (self->path, &found) == 0 ? (size_t)found.st_size : 0;
 }
 
 bool shard_store_is_in_place (const shard_store_t *self)
@@ -382,8 +382,8 @@ static int delete_range (MDB_txn *txn, MDB_dbi dbi, MDB_val from, MDB_val to)
 /*  Puts share a cursor: one whose key belongs beside the last one's does not go down the tree again. */
 static int apply (MDB_txn *txn, MDB_dbi dbi, MDB_cursor *puts, const change_t *change)
 {
-    MDB_val key = {change->key_size, (void *) (uintptr_t) change->key};
-    MDB_val value = {change->value_size, (void *) (uintptr_t) change->value};
+    MDB_val key = {change->key_size, (void *)(uintptr_t)change->key};
+    MDB_val value = {change->value_size, (void *)(uintptr_t)change->value};
     int code;
     switch (change->kind) {
     case CHANGE_PUT:
@@ -405,9 +405,9 @@ static int look_at_file (shard_store_t *self)
         return errno == ENOENT || errno == ENOTDIR ? STORE_GONE : errno;
     if (found.st_ino != self->inode || found.st_dev != self->device)
         return STORE_GONE;
-    if ((size_t) found.st_size < self->file_bytes)
+    if ((size_t)found.st_size < self->file_bytes)
         return STORE_CUT;
-    self->file_bytes = (size_t) found.st_size;
+    self->file_bytes = (size_t)found.st_size;
     return 0;
 }
 
@@ -467,8 +467,8 @@ static int see_through (const shard_store_t *self, const change_set_t *changes, 
     struct statvfs disk;
     if (code != EIO || statvfs (self->folder, &disk) != 0)
         return code;
-    uint64_t room = (uint64_t) disk.f_bavail * disk.f_frsize;
-    return room < ROOM_FACTOR * (uint64_t) changes->log.size + ROOM_BYTES ? ENOSPC : code;
+    uint64_t room = (uint64_t)disk.f_bavail * disk.f_frsize;
+    return room < ROOM_FACTOR * (uint64_t)changes->log.size + ROOM_BYTES ? ENOSPC : code;
 }
 
 shard_fault_t shard_store_commit (shard_store_t *self, const change_set_t *changes, uint64_t epoch,

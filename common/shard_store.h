@@ -40,7 +40,7 @@ enum {
     SHARD_STORE_MAP_BYTES = 64 << 20,       /* at first; doubles by itself up to the bound */
     SHARD_STORE_BYTES_LEAST = 1 << 20,      /* least bound */
 };
-#define SHARD_STORE_BYTES_MAX ((size_t) 1 << 40) /* bound, where none is given */
+#define SHARD_STORE_BYTES_MAX ((size_t)1 << 40) /* bound, where none is given */
 
 /*  Opens (makes) the store in an existing folder; it grows to at most bytes_max. NULL with
  *  *fault and a sentence in error. `trusted`: it was verified: one that is SHORT is read all the

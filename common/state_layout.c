@@ -108,7 +108,7 @@ int state_layout_open (const char *folder, uint32_t shard_count, state_layout_t 
                        size_t error_size)
 {
     char path[PATH_MAX - 32];
-    if (snprintf (path, sizeof path, "%s/layout", folder) >= (int) sizeof path) {
+    if (snprintf (path, sizeof path, "%s/layout", folder) >= (int)sizeof path) {
         snprintf (error, error_size, "the path of the state folder is too long");
         return EX_CONFIG;
     }

@@ -46,7 +46,7 @@ bool wire_read_header (cursor_t *frame, wire_header_t *header)
     uint64_t kind = cursor_uint_max (frame, WIRE_ACKS);
     if (kind < WIRE_SECTIONS)
         frame->failed = true;
-    header->kind = (wire_kind_t) kind;
+    header->kind = (wire_kind_t)kind;
     header->sender = read_name (frame);
     header->incarnation = cursor_uint (frame);
     return !frame->failed;
@@ -195,29 +195,29 @@ void wire_write_ack (buffer_t *frame, const wire_ack_t *ack)
 
 void wire_read_sections (cursor_t *frame, wire_sections_t *head)
 {
-    head->stage = (uint8_t) cursor_uint_max (frame, STAGE_COUNT - 1);
+    head->stage = (uint8_t)cursor_uint_max (frame, STAGE_COUNT - 1);
     head->config_incarnation = cursor_uint (frame);
     head->config_sequence = cursor_uint (frame);
-    head->scenario_count = (uint32_t) cursor_uint_max (frame, SCENARIOS_MAX);
-    head->action_count = (uint32_t) cursor_uint_max (frame, SCENARIOS_MAX);
-    head->section_count = (uint32_t) cursor_uint_max (frame, LIST_COUNT_MAX);
+    head->scenario_count = (uint32_t)cursor_uint_max (frame, SCENARIOS_MAX);
+    head->action_count = (uint32_t)cursor_uint_max (frame, SCENARIOS_MAX);
+    head->section_count = (uint32_t)cursor_uint_max (frame, LIST_COUNT_MAX);
 }
 
 void wire_read_scenario (cursor_t *frame, wire_scenario_t *scenario)
 {
-    scenario->index = (uint32_t) cursor_uint_max (frame, UINT32_MAX);
+    scenario->index = (uint32_t)cursor_uint_max (frame, UINT32_MAX);
     scenario->hash = cursor_uint (frame);
 }
 
 void wire_read_action (cursor_t *frame, wire_action_t *action)
 {
-    action->number = (uint16_t) cursor_uint_max (frame, UINT16_MAX);
+    action->number = (uint16_t)cursor_uint_max (frame, UINT16_MAX);
     action->name = cursor_span (frame, EVENT_ACTION_BYTES_MAX);
 }
 
 void wire_read_section (cursor_t *frame, wire_section_t *section)
 {
-    section->shard = (uint32_t) cursor_uint_max (frame, WIRE_SHARDS_MAX - 1);
+    section->shard = (uint32_t)cursor_uint_max (frame, WIRE_SHARDS_MAX - 1);
     section->partition = read_name (frame);
     section->from = cursor_int (frame);
     section->to = cursor_int (frame);
@@ -226,7 +226,7 @@ void wire_read_section (cursor_t *frame, wire_section_t *section)
     section->greatest_from_ms = read_greatest_ms (frame);
     section->greatest_to_ms = read_greatest_ms (frame);
     section->rewinds = cursor_uint (frame);
-    section->event_count = (uint32_t) cursor_uint_max (frame, UINT32_MAX);
+    section->event_count = (uint32_t)cursor_uint_max (frame, UINT32_MAX);
     section->rows = cursor_span (frame, WIRE_FRAME_BYTES_MAX);
 }
 
@@ -235,8 +235,8 @@ void wire_read_partitions (cursor_t *frame, wire_partitions_t *head)
     head->idle_time_ms = read_time_ms (frame);
     head->once = cursor_bool (frame);
     head->leaving = cursor_bool (frame);
-    head->partition_count = (uint32_t) cursor_uint_max (frame, WIRE_PARTITIONS_MAX);
-    head->own_count = (uint32_t) cursor_uint_max (frame, WIRE_PARTITIONS_MAX);
+    head->partition_count = (uint32_t)cursor_uint_max (frame, WIRE_PARTITIONS_MAX);
+    head->own_count = (uint32_t)cursor_uint_max (frame, WIRE_PARTITIONS_MAX);
 }
 
 void wire_read_own_partition (cursor_t *frame, wire_own_partition_t *own)
@@ -249,12 +249,12 @@ void wire_read_own_partition (cursor_t *frame, wire_own_partition_t *own)
 
 void wire_read_announce (cursor_t *frame, wire_announce_t *head)
 {
-    head->stage = (uint8_t) cursor_uint_max (frame, STAGE_COUNT - 1);
+    head->stage = (uint8_t)cursor_uint_max (frame, STAGE_COUNT - 1);
     head->endpoint = read_name (frame);
-    head->shards_total = (uint32_t) cursor_uint_max (frame, WIRE_SHARDS_MAX);
-    head->partition_count = (uint32_t) cursor_uint_max (frame, WIRE_PARTITIONS_MAX);
-    head->shard_count = (uint32_t) cursor_uint_max (frame, WIRE_SHARDS_MAX);
-    head->rewind_count = (uint32_t) cursor_uint_max (frame, LIST_COUNT_MAX);
+    head->shards_total = (uint32_t)cursor_uint_max (frame, WIRE_SHARDS_MAX);
+    head->partition_count = (uint32_t)cursor_uint_max (frame, WIRE_PARTITIONS_MAX);
+    head->shard_count = (uint32_t)cursor_uint_max (frame, WIRE_SHARDS_MAX);
+    head->rewind_count = (uint32_t)cursor_uint_max (frame, LIST_COUNT_MAX);
     head->leaving = cursor_bool (frame);
 }
 
@@ -267,7 +267,7 @@ void wire_read_known_partition (cursor_t *frame, wire_known_partition_t *partiti
 
 void wire_read_shard (cursor_t *frame, wire_shard_t *shard)
 {
-    shard->shard = (uint32_t) cursor_uint_max (frame, WIRE_SHARDS_MAX - 1);
+    shard->shard = (uint32_t)cursor_uint_max (frame, WIRE_SHARDS_MAX - 1);
     shard->epoch = cursor_uint (frame);
     shard->watermark_ms = read_time_ms (frame);
     shard->settled = cursor_bool (frame);
@@ -275,12 +275,12 @@ void wire_read_shard (cursor_t *frame, wire_shard_t *shard)
     shard->counted = cursor_uint (frame);
     shard->late = cursor_uint (frame);
     shard->skipped = cursor_uint (frame);
-    shard->entry_count = (uint32_t) cursor_uint_max (frame, WIRE_PARTITIONS_MAX);
+    shard->entry_count = (uint32_t)cursor_uint_max (frame, WIRE_PARTITIONS_MAX);
 }
 
 void wire_read_entry (cursor_t *frame, wire_entry_t *entry)
 {
-    entry->partition = (uint32_t) cursor_uint_max (frame, WIRE_PARTITIONS_MAX);
+    entry->partition = (uint32_t)cursor_uint_max (frame, WIRE_PARTITIONS_MAX);
     entry->next = cursor_int (frame);
     entry->greatest_ms = read_greatest_ms (frame);
     entry->durable = cursor_int (frame);
@@ -288,8 +288,8 @@ void wire_read_entry (cursor_t *frame, wire_entry_t *entry)
 
 void wire_read_rewind (cursor_t *frame, wire_rewind_t *rewind)
 {
-    rewind->shard = (uint32_t) cursor_uint_max (frame, WIRE_SHARDS_MAX - 1);
-    rewind->partition = (uint32_t) cursor_uint_max (frame, WIRE_PARTITIONS_MAX);
+    rewind->shard = (uint32_t)cursor_uint_max (frame, WIRE_SHARDS_MAX - 1);
+    rewind->partition = (uint32_t)cursor_uint_max (frame, WIRE_PARTITIONS_MAX);
     rewind->next = cursor_int (frame);
     rewind->greatest_ms = read_greatest_ms (frame);
     rewind->ingestor = read_name (frame);
@@ -301,33 +301,33 @@ void wire_read_results (cursor_t *frame, wire_results_t *head)
 {
     head->answers = read_name (frame);
     head->lineage = cursor_uint (frame);
-    head->stage = (uint8_t) cursor_uint_max (frame, STAGE_COUNT - 1);
-    head->sink_index = (uint32_t) cursor_uint_max (frame, UINT32_MAX);
-    head->shards_total = (uint32_t) cursor_uint_max (frame, WIRE_SHARDS_MAX);
+    head->stage = (uint8_t)cursor_uint_max (frame, STAGE_COUNT - 1);
+    head->sink_index = (uint32_t)cursor_uint_max (frame, UINT32_MAX);
+    head->shards_total = (uint32_t)cursor_uint_max (frame, WIRE_SHARDS_MAX);
     head->sink_incarnation = cursor_uint (frame);
-    head->result_count = (uint32_t) cursor_uint_max (frame, LIST_COUNT_MAX);
+    head->result_count = (uint32_t)cursor_uint_max (frame, LIST_COUNT_MAX);
 }
 
 void wire_read_result (cursor_t *frame, wire_result_t *result)
 {
-    result->shard = (uint32_t) cursor_uint_max (frame, WIRE_SHARDS_MAX - 1);
+    result->shard = (uint32_t)cursor_uint_max (frame, WIRE_SHARDS_MAX - 1);
     result->epoch = cursor_uint (frame);
     result->sequence = cursor_uint (frame);
-    result->chunk = (uint32_t) cursor_uint_max (frame, UINT32_MAX);
-    result->chunk_count = (uint32_t) cursor_uint_max (frame, UINT32_MAX);
+    result->chunk = (uint32_t)cursor_uint_max (frame, UINT32_MAX);
+    result->chunk_count = (uint32_t)cursor_uint_max (frame, UINT32_MAX);
     result->body = cursor_span (frame, WIRE_FRAME_BYTES_MAX);
 }
 
 void wire_read_acks (cursor_t *frame, wire_acks_t *head)
 {
-    head->sink_index = (uint32_t) cursor_uint_max (frame, UINT32_MAX);
+    head->sink_index = (uint32_t)cursor_uint_max (frame, UINT32_MAX);
     head->redis_generation = cursor_uint (frame);
-    head->ack_count = (uint32_t) cursor_uint_max (frame, LIST_COUNT_MAX);
+    head->ack_count = (uint32_t)cursor_uint_max (frame, LIST_COUNT_MAX);
 }
 
 void wire_read_ack (cursor_t *frame, wire_ack_t *ack)
 {
-    ack->shard = (uint32_t) cursor_uint_max (frame, WIRE_SHARDS_MAX - 1);
+    ack->shard = (uint32_t)cursor_uint_max (frame, WIRE_SHARDS_MAX - 1);
     ack->epoch = cursor_uint (frame);
     ack->executed = cursor_uint (frame);
     ack->expected = cursor_uint (frame);

@@ -13,14 +13,14 @@ static int64_t add_or_fail (cursor_t *rows, int64_t a, int64_t b)
 
 static uint8_t *write_duration (uint8_t *at, int64_t watched_ms)
 {
-    return watched_ms == EVENT_MS_NONE ? pack_at_nil (at) : pack_at_uint (at, (uint64_t) watched_ms);
+    return watched_ms == EVENT_MS_NONE ? pack_at_nil (at) : pack_at_uint (at, (uint64_t)watched_ms);
 }
 
 static int64_t read_duration (cursor_t *rows)
 {
     if (cursor_take_nil (rows))
         return EVENT_MS_NONE;
-    return (int64_t) cursor_uint_max (rows, EVENT_WATCHED_MS_MAX);
+    return (int64_t)cursor_uint_max (rows, EVENT_WATCHED_MS_MAX);
 }
 
 static size_t span_bytes_max (span_t span)
@@ -59,7 +59,7 @@ static void read_profile_fields (cursor_t *rows, stage_event_t *event, span_t *t
     event->item = cursor_span (rows, EVENT_ID_BYTES_MAX);
     if (!cursor_take_nil (rows))
         event->category = cursor_span (rows, EVENT_LABEL_BYTES_MAX);
-    event->tag_count = (uint32_t) cursor_array (rows, EVENT_TAGS_MAX);
+    event->tag_count = (uint32_t)cursor_array (rows, EVENT_TAGS_MAX);
     event->tags = tags;
     for (uint32_t i = 0; i < event->tag_count; i++)
         tags[i] = cursor_span (rows, EVENT_LABEL_BYTES_MAX);
@@ -72,7 +72,7 @@ void wire_event_write (buffer_t *rows, wire_chain_t *chain, stage_id_t stage, co
     uint8_t *at = rows->bytes + rows->size;
     bool first = row->greatest_ms == EVENT_TIME_NONE;
     int64_t known_ms = chain->greatest_ms == EVENT_TIME_NONE ? 0 : chain->greatest_ms;
-    at = pack_at_uint (at, (uint64_t) (row->offset - chain->offset));
+    at = pack_at_uint (at, (uint64_t)(row->offset - chain->offset));
     at = first ? pack_at_nil (at) : pack_at_int (at, row->greatest_ms - known_ms);
     at = pack_at_int (at, first ? event->time_ms : event->time_ms - row->greatest_ms);
     chain->offset = row->offset;
@@ -98,7 +98,7 @@ void wire_event_write (buffer_t *rows, wire_chain_t *chain, stage_id_t stage, co
         at = write_duration (at, event->watched_ms);
         at = pack_at_uint (at, event->rate);
     }
-    rows->size = (size_t) (at - rows->bytes);
+    rows->size = (size_t)(at - rows->bytes);
 }
 
 /*  Greatest times are those of valid events: what is computed from them cannot overflow. */
@@ -110,7 +110,7 @@ static bool is_event_time (int64_t time_ms)
 static void read_times (cursor_t *rows, wire_chain_t *chain, wire_row_t *row, stage_event_t *event)
 {
     uint64_t step = cursor_uint_max (rows, INT64_MAX);
-    row->offset = add_or_fail (rows, chain->offset, (int64_t) step);
+    row->offset = add_or_fail (rows, chain->offset, (int64_t)step);
     if (cursor_take_nil (rows)) {
         row->greatest_ms = EVENT_TIME_NONE;
     } else {
@@ -132,8 +132,8 @@ bool wire_event_read (cursor_t *rows, wire_chain_t *chain, stage_id_t stage, wir
 {
     *event = (stage_event_t){.watched_ms = EVENT_MS_NONE};
     read_times (rows, chain, row, event);
-    row->scenario = (uint32_t) cursor_uint_max (rows, UINT32_MAX);
-    row->action = (uint16_t) cursor_uint_max (rows, ACTION_NUMBER_MAX);
+    row->scenario = (uint32_t)cursor_uint_max (rows, UINT32_MAX);
+    row->action = (uint16_t)cursor_uint_max (rows, ACTION_NUMBER_MAX);
     switch (stage) {
     case STAGE_SCORER:
         event->key_hash = cursor_uint (rows);
@@ -151,7 +151,7 @@ bool wire_event_read (cursor_t *rows, wire_chain_t *chain, stage_id_t stage, wir
         event->key_hash = cursor_uint (rows);
         event->item_hash = cursor_uint (rows);
         event->watched_ms = read_duration (rows);
-        event->rate = (event_rate_t) cursor_uint_max (rows, EVENT_RATE_DONE);
+        event->rate = (event_rate_t)cursor_uint_max (rows, EVENT_RATE_DONE);
     }
     return !rows->failed;
 }

@@ -61,12 +61,12 @@ const setting_t worker_settings_table[] = {
 
 static const live_scenario_t *find_scenario (void *arg, uint64_t hash)
 {
-    return live_config_find_hash (((worker_t *) arg)->config, hash);
+    return live_config_find_hash (((worker_t *)arg)->config, hash);
 }
 
 static const live_scenario_t *scenario_at (void *arg, uint32_t index)
 {
-    return live_config_at (((worker_t *) arg)->config, index);
+    return live_config_at (((worker_t *)arg)->config, index);
 }
 
 /*  ---- life ---- */

@@ -103,7 +103,7 @@ static void make_announce (worker_t *self)
     uint32_t owned = 0;
     for (uint32_t i = 0; i < self->layout.shard_count; i++)
         owned += self->shards[i] && !self->shards[i]->closing;
-    wire_announce_t head = {.stage = (uint8_t) self->stage->id,
+    wire_announce_t head = {.stage = (uint8_t)self->stage->id,
                             .endpoint = span_of (self->intake_endpoint),
                             .shards_total = self->layout.shard_count,
                             .partition_count = self->announced_count,

@@ -199,7 +199,7 @@ static bool read_tables (worker_t *self, cursor_t *frame, const wire_sections_t 
                 memory_resize (self->frame_scenarios, count * sizeof *self->frame_scenarios);
             for (size_t at = self->frame_scenario_count; at < count; at++)
                 self->frame_scenarios[at] = NULL;
-            self->frame_scenario_count = (uint32_t) count;
+            self->frame_scenario_count = (uint32_t)count;
         }
         self->frame_scenarios[scenario.index] = live_config_find_hash (self->config, scenario.hash);
     }

@@ -151,7 +151,7 @@ static void render_one (shard_t *shard, uint32_t index, const owed_waiting_t *wa
             owed_drop (shard->owed, index);
             return;
         }
-        bytes = (span_t){(const char *) body->bytes, body->size};
+        bytes = (span_t){(const char *)body->bytes, body->size};
     }
     owed_enter (shard->owed, index, bytes.bytes, bytes.size, WIRE_CHUNK_BYTES_MAX);
 }
@@ -247,7 +247,7 @@ static void make_frame (worker_t *self, uint32_t index, const buffer_t *results,
     worker_sink_t *sink = &self->sinks[index];
     wire_results_t head = {.answers = span_of (self->answers_endpoint),
                            .lineage = self->layout.lineage,
-                           .stage = (uint8_t) self->stage->id,
+                           .stage = (uint8_t)self->stage->id,
                            .sink_index = index,
                            .shards_total = self->layout.shard_count,
                            .sink_incarnation = sink->incarnation,

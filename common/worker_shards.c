@@ -63,7 +63,7 @@ static void say_counts (worker_t *self, const char *verb, const shard_t *shard)
 /*  Opening takes as long as reading it all does: the supervisor must not take that for a hang. */
 static void on_progress (void *arg)
 {
-    beat_tick (&((worker_t *) arg)->beat, clock_ms ());
+    beat_tick (&((worker_t *)arg)->beat, clock_ms ());
 }
 
 static int on_taken (void *arg, uint32_t number)
@@ -79,7 +79,7 @@ static int on_taken (void *arg, uint32_t number)
                                      .partitions = self->partitions,
                                      .folder = folder,
                                      .state = self->settings->state,
-                                     .bytes_max = (size_t) self->settings->shard_bytes_max,
+                                     .bytes_max = (size_t)self->settings->shard_bytes_max,
                                      .careful = self->careful,
                                      .wall_ms = clock_wall_ms (),
                                      .now_ms = clock_ms (),
@@ -298,7 +298,7 @@ void worker_take_commits (worker_t *self, int64_t now_ms)
         shard_committed (shard, job, self->settings->commit_interval_ms, now_ms);
         self->counts.commits += !job->fault;
         self->counts.failed_commits += job->fault != SHARD_FAULT_NONE;
-        self->counts.commit_ms += (uint64_t) job->took_ms;
+        self->counts.commit_ms += (uint64_t)job->took_ms;
         commit_job_destroy (&job);
         CRASH_POINT (COMMIT_NOTED);
         self->announce_now = true;

@@ -13,7 +13,7 @@
 typedef struct config_publisher config_publisher_t;
 
 /*  The i-th scenario of a snapshot; false past the last; an entry without a tenant is left out. */
-typedef bool (config_snapshot_t) (void *arg, uint32_t index, config_entry_t *entry);
+typedef bool (config_snapshot_t)(void *arg, uint32_t index, config_entry_t *entry);
 
 typedef struct {
     void *arg;

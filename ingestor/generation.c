@@ -46,7 +46,7 @@ generation_t generation_parse (span_t name, span_t *base)
     if (number < 1 || number > GENERATION_MAX || end < 2 || name.bytes[end - 1] != '+')
         return (generation_t){0};
     base->size = end - 1;
-    return (generation_t){(uint32_t) number, begin};
+    return (generation_t){(uint32_t)number, begin};
 }
 
 int generation_compare (generation_t a, generation_t b)

@@ -285,9 +285,9 @@ static void say_done (ingestor_t *self)
                          (unsigned long long) counts->unconfirmed,
                          (unsigned long long) counts->wrong_types, (unsigned long long) dead);
     for (int i = 0; i < EVENT_REASON_COUNT; i++) {
-        if (counts->dead[i] && size < (int) sizeof line)
-            size += snprintf (line + size, sizeof line - (size_t) size, " dead.%s=%llu",
-                              event_reason_name ((event_reason_t) i),
+        if (counts->dead[i] && size < (int)sizeof line)
+            size += snprintf (line + size, sizeof line - (size_t)size, " dead.%s=%llu",
+                              event_reason_name ((event_reason_t)i),
                               (unsigned long long) counts->dead[i]);
     }
     beat_say (&self->beat, line);

@@ -101,7 +101,7 @@ static const live_scenario_t *find_scenario (ingestor_t *self, ledger_partition_
 static uint16_t find_action (ingestor_t *self, const live_scenario_t *scenario, const event_t *event)
 {
     if (event->action_known >= 0)
-        return (uint16_t) event->action_known;
+        return (uint16_t)event->action_known;
     if (scenario_config_names_action (scenario->config, event->action))
         return action_names_intern (self->actions, event->action);
     return ACTION_OTHER;
@@ -151,7 +151,7 @@ static void route (ingestor_t *self, ledger_partition_t *partition, const source
     stage_id_t counting = counting_stage (config, event->time_ms);
     for (stage_id_t stage = 0; stage < STAGE_COUNT; stage++) {
         uint64_t hash = stage == STAGE_SCORER ? item_hash : user_hash;
-        uint32_t slot = (uint32_t) stage * shard_count + key_hash_shard (hash, shard_count);
+        uint32_t slot = (uint32_t)stage * shard_count + key_hash_shard (hash, shard_count);
         bool takes_part = owners_takes_part (self->owners, slot);
         if (stage == counting && record->offset >= partition->slots[slot].counted) {
             partition->slots[slot].counted = record->next;

@@ -100,7 +100,7 @@ static void write_section (const ingestor_t *self, buffer_t *sections, uint32_t 
         .greatest_to_ms = passed ? partition->greatest_ms : slot->greatest_ms,
         .rewinds = partition->rewinds,
         .event_count = slot->row_count,
-        .rows = {(const char *) slot->rows.bytes, slot->rows.size},
+        .rows = {(const char *)slot->rows.bytes, slot->rows.size},
     };
     wire_write_section (sections, &section);
 }
@@ -140,7 +140,7 @@ static uint32_t hand_out_partition (ingestor_t *self, uint32_t worker_number, ui
     if (self->dead_letters->ops->pending (self->dead_letters, partition->source_index))
         return 0;
     for (uint32_t slot = 0; slot < owners_slot_count (self->owners); slot++) {
-        if (owners_slot (self->owners, slot)->worker == (int32_t) worker_number)
+        if (owners_slot (self->owners, slot)->worker == (int32_t)worker_number)
             count += hand_out (self, number, partition, slot, empty);
     }
     return count;
@@ -150,7 +150,7 @@ static uint32_t count_bits (const ingestor_worker_t *worker)
 {
     uint32_t count = 0;
     for (size_t i = 0; i < worker->used_words; i++)
-        count += (uint32_t) __builtin_popcountll (worker->used_scenarios[i]);
+        count += (uint32_t)__builtin_popcountll (worker->used_scenarios[i]);
     return count;
 }
 
@@ -163,13 +163,13 @@ static void write_tables (const ingestor_t *self, const ingestor_worker_t *worke
 {
     for (size_t word = 0; word < worker->used_words; word++) {
         for (uint64_t bits = worker->used_scenarios[word]; bits; bits &= bits - 1) {
-            uint32_t index = (uint32_t) (word * 64) + (uint32_t) __builtin_ctzll (bits);
+            uint32_t index = (uint32_t)(word * 64) + (uint32_t)__builtin_ctzll (bits);
             wire_scenario_t scenario = {index, live_config_at (self->config, index)->hash};
             wire_write_scenario (frame, &scenario);
         }
     }
     for (uint32_t i = 0; i < custom_action_count (self, worker); i++) {
-        uint16_t number = (uint16_t) (ACTION_CUSTOM + i);
+        uint16_t number = (uint16_t)(ACTION_CUSTOM + i);
         wire_action_t action = {number, action_names_get (self->actions, number)};
         wire_write_action (frame, &action);
     }
@@ -180,7 +180,7 @@ static bool rows_wait (const ingestor_t *self, uint32_t worker_number)
     for (uint32_t i = 0; i < self->ledger.count; i++) {
         const ledger_partition_t *partition = self->ledger.partitions[i];
         for (uint32_t slot = 0; partition && slot < owners_slot_count (self->owners); slot++) {
-            if (owners_slot (self->owners, slot)->worker == (int32_t) worker_number &&
+            if (owners_slot (self->owners, slot)->worker == (int32_t)worker_number &&
                 partition->slots[slot].row_count)
                 return true;
         }

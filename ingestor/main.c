@@ -155,7 +155,7 @@ static ingestor_settings_t ingestor_part (const main_settings_t *settings,
         .listen = settings->listen,
         .configd = settings->configd,
         .stages = stage_bits (&settings->stages),
-        .shard_count = (uint32_t) settings->shards,
+        .shard_count = (uint32_t)settings->shards,
         .scope = scope,
         .out_of_orderness_ms = settings->out_of_orderness_ms,
         .idle_timeout_ms = settings->idle_timeout_ms,
@@ -206,8 +206,8 @@ static int open_source (const main_settings_t *settings, const source_events_t *
             .once = settings->once,
             .spool_folder = spool,
             .input = STDIN_FILENO,
-            .reader_index = (uint32_t) (settings->reader_index % settings->reader_count),
-            .reader_count = (uint32_t) settings->reader_count};
+            .reader_index = (uint32_t)(settings->reader_index % settings->reader_count),
+            .reader_count = (uint32_t)settings->reader_count};
         *source = file_source_new (&part, events, error, error_size, &code);
         if (*source)
             *letters = file_dead_letters_new (settings->dead_letters ? settings->dead_letters : path,

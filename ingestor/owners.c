@@ -98,7 +98,7 @@ static owners_worker_t *find_or_add (owners_t *self, span_t name)
 static bool owns_something (const owners_t *self, uint32_t worker)
 {
     for (uint32_t i = 0; i < self->slot_count; i++) {
-        if (self->slots[i].worker == (int32_t) worker)
+        if (self->slots[i].worker == (int32_t)worker)
             return true;
     }
     return false;
@@ -213,9 +213,9 @@ static bool take_shard (owners_t *self, cursor_t *frame, const wire_announce_t *
     bool older =
         incarnation_judge (slot->epoch, slot->heard_ms, shard.epoch, now_ms) == INCARNATION_STALE;
     bool changed =
-        !older && (anew || slot->worker != (int32_t) worker || slot->epoch != shard.epoch);
+        !older && (anew || slot->worker != (int32_t)worker || slot->epoch != shard.epoch);
     if (!older) {
-        slot->worker = (int32_t) worker;
+        slot->worker = (int32_t)worker;
         slot->epoch = shard.epoch;
         slot->heard_ms = now_ms;
         slot->settled = shard.settled;
@@ -254,7 +254,7 @@ static void take_rewinds (owners_t *self, cursor_t *frame, const wire_announce_t
 static void drop_unnamed (owners_t *self, uint32_t worker, const bool *named)
 {
     for (uint32_t i = 0; i < self->slot_count; i++) {
-        if (self->slots[i].worker == (int32_t) worker && !named[i])
+        if (self->slots[i].worker == (int32_t)worker && !named[i])
             self->slots[i].worker = OWNERS_NOBODY;
     }
 }
@@ -309,7 +309,7 @@ int owners_take (owners_t *self, const wire_header_t *header, cursor_t *frame, i
         worker->changed = true;
     }
     worker->heard_ms = now_ms;
-    uint32_t number = (uint32_t) (worker - self->workers);
+    uint32_t number = (uint32_t)(worker - self->workers);
     bool *named = memory_new_array (self->slot_count, sizeof *named);
     uint32_t *changed = memory_new_array (self->slot_count, sizeof *changed);
     uint32_t changed_count = 0;

@@ -60,7 +60,7 @@ void checks_begin (void)
 
 void checks_folder_lost (uint32_t shard)
 {
-    (void) shard;
+    (void)shard;
     checks_redis_folder_lost ();
 }
 
@@ -152,7 +152,7 @@ void checks_stored (inode_t *inode, const store_version_t *next)
 
 void checks_committed (const process_t *process, const commit_job_t *job)
 {
-    (void) process;
+    (void)process;
     switch (job->fault) {
     case SHARD_FAULT_NONE:
         sim_event (EVENT_COMMITS);
@@ -302,7 +302,7 @@ chain_verdict_t __wrap_result_chain_take (result_chain_t *self, uint32_t peer,
         __real_result_chain_take (self, peer, frame, result, room, now_ms, token, body);
     if (sim_is_dead ())
         return verdict;
-    uint32_t slot = (uint32_t) (sim.current - sim.processes);
+    uint32_t slot = (uint32_t)(sim.current - sim.processes);
     if (chains[slot].life != sim.current->lives) {
         memset (&chains[slot], 0, sizeof chains[slot]);
         chains[slot].life = sim.current->lives;
@@ -339,7 +339,7 @@ void checks_tell_state (void)
                        " owed %zu committing %d changed %d failed %d rewinds %u rebuilt to %u %" PRId64,
                        process->name, j, at.next[0], at.next[1], at.next[2], shard->watermark_ms,
                        owed_count (shard->owed), shard->committing, shard->changed,
-                       (int) shard->fault, worker->rewind_count, shard->reach.count, shard->past_ms);
+                       (int)shard->fault, worker->rewind_count, shard->reach.count, shard->past_ms);
         }
     }
 }

@@ -68,7 +68,7 @@ static bool read_order (const char *key, order_t *order)
 
 static uint32_t mask_of_seconds (const char *text)
 {
-    return text ? (uint32_t) llround (strtod (text, NULL) * 1000) : 0;
+    return text ? (uint32_t)llround (strtod (text, NULL) * 1000) : 0;
 }
 
 /*  The text behind "name": of a history member; NULL: it has none. */
@@ -136,12 +136,12 @@ static void check_mask (const char *what, int64_t window_ms, bool complete, uint
  *  are rebuilt (stage_revision), each by a revision that there was. */
 static bool is_score (const char *name, double score, const order_t *order)
 {
-    uint32_t item = (uint32_t) (name[1] - '0'), shard = (uint32_t) (name[3] - '0');
+    uint32_t item = (uint32_t)(name[1] - '0'), shard = (uint32_t)(name[3] - '0');
     if (item >= oracle.item_count || shard >= world.shard_count)
         return false;
     uint32_t events = oracle_item (item) & oracle_shard (shard) & oracle_window (order->window_ms);
-    uint64_t first = order->revision ? (uint64_t) order->revision : 1;
-    uint64_t last = order->revision ? (uint64_t) order->revision : world.revision;
+    uint64_t first = order->revision ? (uint64_t)order->revision : 1;
+    uint64_t last = order->revision ? (uint64_t)order->revision : world.revision;
     for (uint64_t revision = first; revision <= last; revision++) {
         if (fabs (score - __builtin_popcount (events) * world_weight (revision)) < 1e-9)
             return true;
@@ -186,7 +186,7 @@ static void check_history (void)
         double score;
         const char *json = sim_redis_member (history_key, i, &score);
         int64_t window_ms = json_number (json, "window_end");
-        if (window_ms != (int64_t) score)
+        if (window_ms != (int64_t)score)
             sim_fail ("a member of the history says window %" PRId64 " at %g", window_ms, score);
         check_mask ("the history", window_ms, json_number (json, "complete") == 1,
                     mask_of_seconds (json_field (json, "watch_time_seconds")));
@@ -199,7 +199,7 @@ static uint32_t profile_mask (uint32_t user)
     snprintf (key, sizeof key, "user:profile:" ORACLE_TENANT ":%s:" ORACLE_SCENARIO,
               oracle_user_name (user));
     const char *json = sim_redis_string (key);
-    return json ? (uint32_t) json_number (json, "events") : 0;
+    return json ? (uint32_t)json_number (json, "events") : 0;
 }
 
 /*  A profile is of the user's first events of each partition. */
@@ -224,16 +224,16 @@ static void tell_written (void)
     for (uint32_t i = 0; i < sim_redis_members (history_key) && size < sizeof text; i++) {
         double score;
         const char *json = sim_redis_member (history_key, i, &score);
-        size += (size_t) snprintf (text + size, sizeof text - size, " %d:%d/%d",
-                                   (int) ((int64_t) score / oracle.slide_ms % 1000),
-                                   (int) json_number (json, "revision"),
-                                   (int) json_number (json, "shards"));
+        size += (size_t)snprintf (text + size, sizeof text - size, " %d:%d/%d",
+                                   (int)((int64_t)score / oracle.slide_ms % 1000),
+                                   (int)json_number (json, "revision"),
+                                   (int)json_number (json, "shards"));
     }
     sim_trace ("Redis: ranking %d:%d/%d metrics %d:%d/%d history%s",
-               (int) (field (meta_key, "window_end") / oracle.slide_ms % 1000),
-               (int) field (meta_key, "revision"), (int) field (meta_key, "shards"),
-               (int) (field (metrics_key, "window_end") / oracle.slide_ms % 1000),
-               (int) field (metrics_key, "revision"), (int) field (metrics_key, "shards"), text);
+               (int)(field (meta_key, "window_end") / oracle.slide_ms % 1000),
+               (int)field (meta_key, "revision"), (int)field (meta_key, "shards"),
+               (int)(field (metrics_key, "window_end") / oracle.slide_ms % 1000),
+               (int)field (metrics_key, "revision"), (int)field (metrics_key, "shards"), text);
 }
 
 static void check_metrics (void)
@@ -247,7 +247,7 @@ static void check_metrics (void)
         double newest = -1;
         if (members > 0)
             sim_redis_member (history_key, members - 1, &newest);
-        if (newest != (double) order.window_ms)
+        if (newest != (double)order.window_ms)
             sim_fail ("the metrics are of window %" PRId64 ", the newest of their history of %.0f",
                       order.window_ms, newest);
     }
@@ -283,7 +283,7 @@ static const char *unquiet_order (const char *what, const char *key)
     order_t order;
     if (!read_order (key, &order))
         return BECAUSE ("%s is not in Redis", what);
-    if (order.window_ms != oracle.newest_ms || order.revision != (int64_t) world.revision ||
+    if (order.window_ms != oracle.newest_ms || order.revision != (int64_t)world.revision ||
         !order.complete)
         return BECAUSE ("%s is of window %" PRId64 " revision %" PRId64 " complete=%d, not %" PRId64
                         " %" PRIu64 " 1",
@@ -298,7 +298,7 @@ static int history_has (int64_t window_ms)
     for (uint32_t i = 0; i < sim_redis_members (history_key); i++) {
         double score;
         const char *json = sim_redis_member (history_key, i, &score);
-        if ((int64_t) score == window_ms)
+        if ((int64_t)score == window_ms)
             return json_number (json, "complete") == 1 ? 2 : 1;
     }
     return 0;

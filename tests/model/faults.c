@@ -69,7 +69,7 @@ void faults_make (faults_t *self, chance_t *chance, uint32_t kinds)
     make_network (&self->network, chance);
     uint32_t drawn[FAULT_KINDS], count = 0, all = 0;
     for (uint32_t i = 0; i < FAULT_KINDS; i++)
-        all |= (uint32_t) chance_is (chance, KINDS_IN_THOUSAND) << i;
+        all |= (uint32_t)chance_is (chance, KINDS_IN_THOUSAND) << i;
     /* A shard that is lost is built again from what the source still has: then it keeps all. */
     if (all >> FAULT_FOLDER_LOST & 1)
         all &= ~(UINT32_C (1) << FAULT_RETENTION);
@@ -136,7 +136,7 @@ static void stop (process_t *process)
 
 static void freeze (const fault_t *fault, process_t *process)
 {
-    uint32_t slot = (uint32_t) (process - sim.processes);
+    uint32_t slot = (uint32_t)(process - sim.processes);
     process->freeze_in = fault->calls;
     lasting.thaw_ms[slot] = sim.now_ms + fault->duration_ms;
     lasting.kills[slot] = fault->kind == FAULT_FREEZE_KILL;
@@ -161,7 +161,7 @@ static void add_or_end_worker (bool add)
  *  killed. */
 static void make_former (process_t *process, int64_t duration_ms)
 {
-    uint32_t slot = (uint32_t) (process - sim.processes);
+    uint32_t slot = (uint32_t)(process - sim.processes);
     lasting.end_ms[slot] = sim.now_ms + 2 * duration_ms + FORMER_MS;
     if (process->frozen)
         return;
@@ -218,7 +218,7 @@ static void flush_redis (void)
 
 static void set_clock_back (process_t *process, uint32_t choice)
 {
-    process->skew_ms -= 1 + (int64_t) choice * CLOCK_BACK_MS_MAX / 1000;
+    process->skew_ms -= 1 + (int64_t)choice * CLOCK_BACK_MS_MAX / 1000;
     sim_event (EVENT_CLOCKS_BACK);
     lasting.needs_restart = true;
     kill_now (process);

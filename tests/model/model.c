@@ -74,7 +74,7 @@ static double now_seconds (void)
 {
     struct timespec now;
     clock_gettime (CLOCK_MONOTONIC, &now);
-    return (double) now.tv_sec + (double) now.tv_nsec / 1e9;
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
 static bool say (bool good, const char *format, ...) __attribute__ ((format (printf, 2, 3)));
@@ -290,9 +290,9 @@ static bool report (const request_t *request, const char *name, job_t *all)
          request->seed);
     printf ("# %.0f schedules/s, %.0f steps each, %.1f us a step; most until all was quiet: "
             "%u steps, %.0f s simulated\n",
-            (double) sum.schedules / took, (double) sum.steps / (double) sum.schedules,
-            took * 1e6 * request->jobs / (double) sum.steps, sum.calm_steps_most,
-            (double) sum.calm_ms_most / 1000);
+            (double)sum.schedules / took, (double)sum.steps / (double)sum.schedules,
+            took * 1e6 * request->jobs / (double)sum.steps, sum.calm_steps_most,
+            (double)sum.calm_ms_most / 1000);
     if (sum.failed && !request->goes_on)
         explain ((schedule_t){.seed = sum.failed_seed, .kinds = request->kinds});
     all->schedules += sum.schedules;
@@ -361,7 +361,7 @@ static int run_tests (request_t request)
     report (&request, "fixed seeds", &all);
     request.schedules = 0;
     request.seconds = TEST_SECONDS;
-    request.seed = (uint64_t) time (NULL) * 1000000;
+    request.seed = (uint64_t)time (NULL) * 1000000;
     report (&request, "fresh seeds", &all);
     report_events (&all, true);
     return finish ();
@@ -395,9 +395,9 @@ int main (int argc, char **argv)
         {"all", no_argument, NULL, 'a'},             {"test", no_argument, NULL, 'T'},
         {"kinds", required_argument, NULL, 'k'},     {"go-on", no_argument, NULL, 'g'},
         {NULL, 0, NULL, 0}};
-    request_t request = {.seed = (uint64_t) time (NULL) * 1000000,
+    request_t request = {.seed = (uint64_t)time (NULL) * 1000000,
                          .seconds = 10,
-                         .jobs = (uint32_t) sysconf (_SC_NPROCESSORS_ONLN),
+                         .jobs = (uint32_t)sysconf (_SC_NPROCESSORS_ONLN),
                          .kinds = UINT32_MAX};
     schedule_t one = {0};
     bool is_one = false, whole = false, test = false;
@@ -406,8 +406,8 @@ int main (int argc, char **argv)
         switch (option) {
         case 's': request.seed = number; break;
         case 'n': request.schedules = number; break;
-        case 't': request.seconds = (uint32_t) number; break;
-        case 'j': request.jobs = (uint32_t) number; break;
+        case 't': request.seconds = (uint32_t)number; break;
+        case 'j': request.jobs = (uint32_t)number; break;
         case 'r': one.seed = number; is_one = true; break;
         case 'w': one.without = number; break;
         case 'a': whole = true; break;

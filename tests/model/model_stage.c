@@ -44,7 +44,7 @@ static void close_state (void **self_p)
 
 uint32_t model_stage_events (const void *shard)
 {
-    return ((const state_t *) shard)->events;
+    return ((const state_t *)shard)->events;
 }
 
 /*  ---- records ---- */
@@ -52,7 +52,7 @@ uint32_t model_stage_events (const void *shard)
 int model_stage_record (span_t key)
 {
     bool is_event = key.size == 3 && key.bytes[0] == 'c' && key.bytes[1] == 'e';
-    return is_event ? (uint8_t) key.bytes[2] : -1;
+    return is_event ? (uint8_t)key.bytes[2] : -1;
 }
 
 static int load (void *shard, const uint8_t *key, size_t key_size, const uint8_t *value,
@@ -60,7 +60,7 @@ static int load (void *shard, const uint8_t *key, size_t key_size, const uint8_t
 {
     state_t *self = shard;
     cursor_t cursor = cursor_of (value, value_size);
-    int event = model_stage_record ((span_t){(const char *) key, key_size});
+    int event = model_stage_record ((span_t){(const char *)key, key_size});
     int64_t read = cursor_int (&cursor);
     if (event >= 0) {
         self->events |= UINT32_C (1) << event;
@@ -97,8 +97,8 @@ static bool collect_more (void *shard, change_set_t *changes)
     state_t *self = shard;
     if (!self->collecting)
         return false;
-    uint32_t number = (uint32_t) __builtin_ctz (self->collecting);
-    const char key[3] = {'c', 'e', (char) number};
+    uint32_t number = (uint32_t)__builtin_ctz (self->collecting);
+    const char key[3] = {'c', 'e', (char)number};
     buffer_t value = {0};
     pack_int (&value, self->marks_ms[number]);
     change_set_put (changes, key, sizeof key, value.bytes, value.size);
@@ -117,7 +117,7 @@ static uint32_t in_window (const state_t *self, int64_t window_ms)
         bool counts = (self->events >> i & 1) && self->marks_ms[i] != WINDOWS_LATE &&
                       self->marks_ms[i] <= window_ms && event->time_ms < window_ms &&
                       event->time_ms >= window_ms - oracle.size_ms;
-        mask |= (uint32_t) counts << i;
+        mask |= (uint32_t)counts << i;
     }
     return mask;
 }
@@ -152,15 +152,15 @@ static void owe_metrics (state_t *self, int64_t window_ms, const stage_time_t *t
     scenario_config_write_metrics (live->config, &json);
     write_header (&body, live, time, RESULT_METRICS, window_ms);
     const result_metrics_t metrics = {
-        .metrics_json = {(const char *) json.bytes, json.size},
-        .total_actions = (uint64_t) __builtin_popcount (mask),
+        .metrics_json = {(const char *)json.bytes, json.size},
+        .total_actions = (uint64_t)__builtin_popcount (mask),
         .watched_ms = mask,
-        .watched_count = (uint64_t) __builtin_popcount (mask),
+        .watched_count = (uint64_t)__builtin_popcount (mask),
         .empty_until_ms = self->empty_until_ms};
     results_write_metrics (&body, &metrics);
-    uint32_t number = (uint32_t) (window_ms / oracle.slide_ms);
-    const uint8_t key[] = {'m', (uint8_t) (number >> 24), (uint8_t) (number >> 16),
-                           (uint8_t) (number >> 8), (uint8_t) number};
+    uint32_t number = (uint32_t)(window_ms / oracle.slide_ms);
+    const uint8_t key[] = {'m', (uint8_t)(number >> 24), (uint8_t)(number >> 16),
+                           (uint8_t)(number >> 8), (uint8_t)number};
     owed_put (self->context.owed, key, sizeof key, live->hash, body.bytes, body.size);
     buffer_free (&json);
     buffer_free (&body);
@@ -173,7 +173,7 @@ static void owe_ranking (state_t *self)
 
 static void owe_profile (state_t *self, uint32_t user)
 {
-    const char key[] = {'p', (char) user};
+    const char key[] = {'p', (char)user};
     owed_put (self->context.owed, key, sizeof key, user, NULL, 0);
 }
 
@@ -244,7 +244,7 @@ static int render_ranking (state_t *self, const stage_time_t *time, buffer_t *bo
      * the shard in its name, since rankings are merged as if each item had one shard. */
     for (uint32_t left = ORACLE_EVENTS_MAX; left > 0; left--) {
         for (uint32_t i = 0; i < oracle.item_count; i++) {
-            uint32_t events = (uint32_t) __builtin_popcount (oracle_item (i) & window);
+            uint32_t events = (uint32_t)__builtin_popcount (oracle_item (i) & window);
             if (events != left)
                 continue;
             char name[32];
@@ -282,14 +282,14 @@ static int render (void *shard, const uint8_t *key, size_t key_size, const stage
 
 static void loaded (void *shard, const stage_time_t *time)
 {
-    (void) shard, (void) time;
+    (void)shard, (void)time;
 }
 
 static apply_t apply (void *shard, const stage_event_t *told)
 {
     state_t *self = shard;
-    uint32_t bit = (uint32_t) told->watched_ms;
-    uint32_t number = (uint32_t) __builtin_ctz (bit | UINT32_C (1) << 31);
+    uint32_t bit = (uint32_t)told->watched_ms;
+    uint32_t number = (uint32_t)__builtin_ctz (bit | UINT32_C (1) << 31);
     if (sim_is_dead ())
         return APPLY_COUNTED;
     if (number >= oracle.event_count || bit != UINT32_C (1) << number) {
@@ -330,13 +330,13 @@ static void advance (void *shard, const stage_time_t *time)
 /*  Not used: the model's input goes on. */
 static void finish (void *shard, const stage_time_t *time)
 {
-    (void) shard, (void) time;
+    (void)shard, (void)time;
 }
 
 /*  As that of metrics: older windows that are owed keep their body, and its revision. */
 static void configure (void *shard, const live_scenario_t *live, const stage_time_t *time)
 {
-    (void) live;
+    (void)live;
     state_t *self = shard;
     owe_complete (self, time);
     owe_newest (self, time);

@@ -46,7 +46,7 @@ static oracle_record_t *add_record (oracle_partition_t *partition, chance_t *cha
 static void write_text (oracle_record_t *record, const char *scenario, uint32_t user, uint32_t item,
                         uint32_t bit)
 {
-    record->size = (uint32_t) snprintf (
+    record->size = (uint32_t)snprintf (
         record->text, sizeof record->text,
         "{\"tenant_id\":\"" ORACLE_TENANT "\",\"scenario_id\":\"%s\",\"user_id\":\"%s\","
         "\"item_id\":\"%s\",\"action_type\":\"view\",\"timestamp\":%" PRId64
@@ -67,7 +67,7 @@ static void add_event (uint32_t number, chance_t *chance, int64_t time_ms)
     uint32_t event = oracle.event_count++;
     uint32_t user = chance_below (chance, oracle.user_count);
     uint32_t item = chance_below (chance, oracle.item_count);
-    record->event = (int) event;
+    record->event = (int)event;
     oracle.events[event] = (oracle_event_t){.partition = number,
                                             .user = user,
                                             .item = item,
@@ -83,7 +83,7 @@ static void add_other (uint32_t number, chance_t *chance, int64_t time_ms, bool 
     oracle_record_t *record = add_record (&oracle.partitions[number], chance, time_ms);
     record->letter = letter;
     if (letter)
-        record->size = (uint32_t) snprintf (record->text, sizeof record->text, "{\"user_id\":");
+        record->size = (uint32_t)snprintf (record->text, sizeof record->text, "{\"user_id\":");
     else
         write_text (record, "unknown", 0, 0, 1);
 }
@@ -141,7 +141,7 @@ void oracle_begin (chance_t *chance, uint32_t shard_count, bool letters)
         uint32_t number = chance_below (chance, oracle.partition_count - added);
         if (oracle.partitions[number].count >= ORACLE_RECORDS_MAX - 2)
             continue;
-        at_ms = FIRST_MS + (int64_t) i * SPAN_MS / count;
+        at_ms = FIRST_MS + (int64_t)i * SPAN_MS / count;
         int64_t time_ms = at_ms - chance_between (chance, 0, 4) * chance_between (chance, 0, 4000);
         if (letters && chance_is (chance, 120))
             add_other (number, chance, time_ms, chance_is (chance, 600));
@@ -168,7 +168,7 @@ uint32_t oracle_window (int64_t window_ms)
 {
     uint32_t mask = 0;
     for (uint32_t i = 0; i < oracle.event_count; i++)
-        mask |= (uint32_t) counts_in (&oracle.events[i], window_ms) << i;
+        mask |= (uint32_t)counts_in (&oracle.events[i], window_ms) << i;
     return mask;
 }
 
@@ -176,7 +176,7 @@ uint32_t oracle_item (uint32_t item)
 {
     uint32_t mask = 0;
     for (uint32_t i = 0; i < oracle.event_count; i++)
-        mask |= (uint32_t) (oracle.events[i].item == item) << i;
+        mask |= (uint32_t)(oracle.events[i].item == item) << i;
     return mask;
 }
 
@@ -184,7 +184,7 @@ uint32_t oracle_user (uint32_t user)
 {
     uint32_t mask = 0;
     for (uint32_t i = 0; i < oracle.event_count; i++)
-        mask |= (uint32_t) (oracle.events[i].user == user) << i;
+        mask |= (uint32_t)(oracle.events[i].user == user) << i;
     return mask;
 }
 
@@ -192,7 +192,7 @@ uint32_t oracle_shard (uint32_t shard)
 {
     uint32_t mask = 0;
     for (uint32_t i = 0; i < oracle.event_count; i++)
-        mask |= (uint32_t) (oracle.events[i].shard == shard) << i;
+        mask |= (uint32_t)(oracle.events[i].shard == shard) << i;
     return mask;
 }
 
@@ -201,7 +201,7 @@ uint32_t oracle_below (uint32_t partition, int64_t next)
     uint32_t mask = 0;
     for (uint32_t i = 0; i < oracle.event_count; i++) {
         const oracle_event_t *event = &oracle.events[i];
-        mask |= (uint32_t) (event->partition == partition && event->offset < next) << i;
+        mask |= (uint32_t)(event->partition == partition && event->offset < next) << i;
     }
     return mask;
 }
@@ -225,7 +225,7 @@ int oracle_find_partition (const char *name, size_t size)
     for (uint32_t i = 0; i < oracle.partition_count; i++) {
         if (strlen (oracle.partitions[i].name) == size &&
             memcmp (oracle.partitions[i].name, name, size) == 0)
-            return (int) i;
+            return (int)i;
     }
     return -1;
 }

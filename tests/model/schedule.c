@@ -200,7 +200,7 @@ bool schedule_run (const schedule_t *self, schedule_result_t *result)
         calm ();
         settle (result);
     }
-    result->steps = (uint32_t) sim.steps;
+    result->steps = (uint32_t)sim.steps;
     end ();
     return !sim_failed ();
 }

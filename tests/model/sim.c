@@ -37,7 +37,7 @@ uint64_t chance_next (chance_t *self)
 
 uint32_t chance_below (chance_t *self, uint32_t below)
 {
-    return (uint32_t) ((chance_next (self) >> 32) * below >> 32);
+    return (uint32_t)((chance_next (self) >> 32) * below >> 32);
 }
 
 uint32_t chance_least (chance_t *self, uint32_t below)
@@ -53,7 +53,7 @@ bool chance_is (chance_t *self, uint32_t in_thousand)
 
 int64_t chance_between (chance_t *self, int64_t least, int64_t most)
 {
-    return least + (int64_t) chance_below (self, (uint32_t) (most - least + 1));
+    return least + (int64_t)chance_below (self, (uint32_t)(most - least + 1));
 }
 
 /*  ---- events, failures, the trace ---- */
@@ -95,11 +95,11 @@ void sim_say (const char *format, ...)
         return;
     char line[TRACE_LINE_BYTES];
     int size = snprintf (line, sizeof line, "%6" PRIu64 " %8.3f %-11s ", sim.steps,
-                         (double) (sim.now_ms - SIM_START_MS) / 1000,
+                         (double)(sim.now_ms - SIM_START_MS) / 1000,
                          sim.current ? sim.current->name : "");
     va_list arguments;
     va_start (arguments, format);
-    vsnprintf (line + size, sizeof line - (size_t) size, format, arguments);
+    vsnprintf (line + size, sizeof line - (size_t)size, format, arguments);
     va_end (arguments);
     if (trace.kept)
         memcpy (trace.lines[trace.count++ % trace.kept], line, sizeof line);
@@ -227,12 +227,12 @@ bool stop_take_reload (void)
 
 void log_start (const char *process, log_level_t least, bool json)
 {
-    (void) process, (void) least, (void) json;
+    (void)process, (void)least, (void)json;
 }
 
 int log_level_parse (const char *name, log_level_t *level)
 {
-    (void) name;
+    (void)name;
     *level = LOG_LEVEL_INFO;
     return 0;
 }
@@ -247,10 +247,10 @@ void log_write (log_level_t level, const char *message, const log_field_t *field
         size_t room = sizeof text - size;
         int written =
             field->type == LOG_FIELD_SPAN
-                ? snprintf (text + size, room, " %s=%.*s", field->key, (int) field->span.size,
+                ? snprintf (text + size, room, " %s=%.*s", field->key, (int)field->span.size,
                             field->span.bytes ? field->span.bytes : "")
                 : snprintf (text + size, room, " %s=%" PRId64, field->key, field->integer);
-        size += (size_t) written;
+        size += (size_t)written;
     }
     static const char *const levels[] = {"log:", "LOG:", "LOG!", "LOG!"};
     sim_say ("%s %s%s", levels[level], message, text);

@@ -20,25 +20,25 @@ void shard_check_suspect (const char *folder)
 
 void shard_check_clear (const char *folder)
 {
-    (void) folder;
+    (void)folder;
 }
 
 bool shard_check_any (const char *stage_folder, uint32_t shard_count)
 {
-    (void) stage_folder, (void) shard_count;
+    (void)stage_folder, (void)shard_count;
     return false;
 }
 
 bool shard_check_is_suspect (const char *folder)
 {
-    (void) folder;
+    (void)folder;
     return false;
 }
 
 shard_fault_t shard_check_verify (const char *folder, void (*progress) (void *arg), void *arg,
                                   char *error, size_t error_size)
 {
-    (void) folder, (void) progress, (void) arg, (void) error, (void) error_size;
+    (void)folder, (void)progress, (void)arg, (void)error, (void)error_size;
     return SHARD_FAULT_NONE;
 }
 
@@ -51,7 +51,7 @@ shard_store_t *shard_check_open (const char *folder, const shard_check_options_t
 shard_fault_t shard_check_set_aside (const char *folder, int64_t wall_ms, char *aside,
                                      size_t aside_size, char *error, size_t error_size)
 {
-    (void) wall_ms, (void) error, (void) error_size;
+    (void)wall_ms, (void)error, (void)error_size;
     snprintf (aside, aside_size, "%s", folder);
     shard_check_suspect (folder);
     return SHARD_FAULT_ACCESS;

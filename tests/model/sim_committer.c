@@ -134,6 +134,6 @@ commit_job_t *committer_take (committer_t *self)
 
 int committer_fd (const committer_t *self)
 {
-    (void) self;
+    (void)self;
     return -1;
 }

@@ -27,7 +27,7 @@ static scenario_config_t *configs[8];
 
 static const scenario_config_t *config_now (void)
 {
-    uint32_t i = (uint32_t) (oracle.size_ms / oracle.slide_ms);
+    uint32_t i = (uint32_t)(oracle.size_ms / oracle.slide_ms);
     if (configs[i])
         return configs[i];
     char json[512];
@@ -36,9 +36,9 @@ static const scenario_config_t *config_now (void)
                          "{\"hot_score\":{\"enabled\":false},\"user_profile\":{\"enabled\":false},"
                          "\"metrics\":{\"window_size_seconds\":%d,\"window_slide_seconds\":%d,"
                          "\"metrics_to_calculate\":[\"watch_time\"],\"history_windows\":%u}}",
-                         (int) (oracle.size_ms / 1000), (int) (oracle.slide_ms / 1000),
+                         (int)(oracle.size_ms / 1000), (int)(oracle.slide_ms / 1000),
                          oracle.history_windows);
-    configs[i] = scenario_config_parse ((span_t){json, (size_t) size}, "config", &errors);
+    configs[i] = scenario_config_parse ((span_t){json, (size_t)size}, "config", &errors);
     if (!configs[i])
         sim_fail ("the model's config is not valid: %s", errors.list[0].reason);
     return configs[i];
@@ -47,7 +47,7 @@ static const scenario_config_t *config_now (void)
 live_config_t *live_config_new (void *context, const char *endpoint, const char *process,
                                 uint64_t incarnation, live_config_change_t *on_change, void *arg)
 {
-    (void) context, (void) endpoint, (void) process, (void) incarnation;
+    (void)context, (void)endpoint, (void)process, (void)incarnation;
     live_config_t *self = memory_new (sizeof *self);
     self->on_change = on_change;
     self->arg = arg;
@@ -73,13 +73,13 @@ void live_config_destroy (live_config_t **self_p)
 
 void *live_config_socket (live_config_t *self)
 {
-    (void) self;
+    (void)self;
     return NULL;
 }
 
 uint32_t live_config_step (live_config_t *self, int64_t now_ms)
 {
-    (void) now_ms;
+    (void)now_ms;
     if (self->scenario.number == world.revision || !sim_call ("config") ||
         !chance_is (&sim.chance, LEARNS_IN_THOUSAND))
         return 0;
@@ -91,7 +91,7 @@ uint32_t live_config_step (live_config_t *self, int64_t now_ms)
 
 bool live_config_want (live_config_t *self, span_t tenant, span_t scenario)
 {
-    (void) self, (void) tenant, (void) scenario;
+    (void)self, (void)tenant, (void)scenario;
     return true;
 }
 
@@ -130,7 +130,7 @@ uint32_t live_config_count (const live_config_t *self)
 
 int64_t live_config_silent_ms (const live_config_t *self)
 {
-    (void) self;
+    (void)self;
     return 0;
 }
 
@@ -139,21 +139,21 @@ int64_t live_config_silent_ms (const live_config_t *self)
 void live_config_describe (live_config_t *self, config_role_t role, uint32_t shards_owned,
                            uint32_t shard_count)
 {
-    (void) self, (void) role, (void) shards_owned, (void) shard_count;
+    (void)self, (void)role, (void)shards_owned, (void)shard_count;
 }
 
 void live_config_wrote (live_config_t *self, const live_scenario_t *scenario)
 {
-    (void) self, (void) scenario;
+    (void)self, (void)scenario;
 }
 
 void live_config_take_questions (live_config_t *self, live_config_question_t *on_question, void *arg)
 {
-    (void) self, (void) on_question, (void) arg;
+    (void)self, (void)on_question, (void)arg;
 }
 
 bool live_config_answer (live_config_t *self, const config_answer_t *answer, const buffer_t *rankings)
 {
-    (void) self, (void) answer, (void) rankings;
+    (void)self, (void)answer, (void)rankings;
     return true;
 }

@@ -175,7 +175,7 @@ void sim_disk_end (void)
 int state_layout_open (const char *folder, uint32_t shard_count, state_layout_t *layout,
                        char *error, size_t error_size)
 {
-    (void) folder, (void) shard_count, (void) error, (void) error_size;
+    (void)folder, (void)shard_count, (void)error, (void)error_size;
     *layout = (state_layout_t){.shard_count = tree.shard_count, .lineage = tree.lineage};
     return 0;
 }
@@ -183,13 +183,13 @@ int state_layout_open (const char *folder, uint32_t shard_count, state_layout_t 
 int state_layout_check (const char *folder, const state_layout_t *layout, char *error,
                         size_t error_size)
 {
-    (void) folder, (void) layout, (void) error, (void) error_size;
+    (void)folder, (void)layout, (void)error, (void)error_size;
     return 0;
 }
 
 int state_layout_make_folder (const char *path)
 {
-    (void) path;
+    (void)path;
     return 0;
 }
 
@@ -367,10 +367,10 @@ ssize_t __wrap_pread64 (int fd, void *bytes, size_t size, off_t offset)
     inode_t **file = file_of (fd);
     if (!file)
         return __real_pread64 (fd, bytes, size, offset);
-    size_t from = (size_t) offset, left = (*file)->size > from ? (*file)->size - from : 0;
+    size_t from = (size_t)offset, left = (*file)->size > from ? (*file)->size - from : 0;
     size = size < left ? size : left;
     memcpy (bytes, (*file)->text + from, size);
-    return (ssize_t) size;
+    return (ssize_t)size;
 }
 
 ssize_t __wrap_pwrite64 (int fd, const void *bytes, size_t size, off_t offset)
@@ -378,23 +378,23 @@ ssize_t __wrap_pwrite64 (int fd, const void *bytes, size_t size, off_t offset)
     inode_t **file = file_of (fd);
     if (!file)
         return __real_pwrite64 (fd, bytes, size, offset);
-    size_t from = (size_t) offset;
+    size_t from = (size_t)offset;
     if (from + size > SIM_TEXT_FILE_BYTES) {
         sim_fail ("the model's files hold %d bytes", SIM_TEXT_FILE_BYTES);
         return -1;
     }
     if (!sim_call ("pwrite"))
-        return (ssize_t) size;
+        return (ssize_t)size;
     memcpy ((*file)->text + from, bytes, size);
-    (*file)->size = (uint32_t) (from + size > (*file)->size ? from + size : (*file)->size);
+    (*file)->size = (uint32_t)(from + size > (*file)->size ? from + size : (*file)->size);
     touch (*file);
-    return (ssize_t) size;
+    return (ssize_t)size;
 }
 
 static folder_t *folder_of (DIR *folder)
 {
     for (uint32_t i = 0; i < FOLDERS_MAX; i++) {
-        if ((void *) folder == (void *) &tree.folders[i])
+        if ((void *)folder == (void *)&tree.folders[i])
             return &tree.folders[i];
     }
     return NULL;
@@ -410,7 +410,7 @@ DIR *__wrap_opendir (const char *path)
             continue;
         *folder = (folder_t){.used = true};
         snprintf (folder->path, sizeof folder->path, "%s/", path);
-        return (DIR *) (void *) folder;
+        return (DIR *) (void *)folder;
     }
     errno = ENOENT;
     return NULL;

@@ -69,7 +69,7 @@ static int64_t end_of (uint32_t number)
 
 static member_t *member_of (source_t *base)
 {
-    return (member_t *) (void *) base;
+    return (member_t *)(void *)base;
 }
 
 static void destroy (source_t **self_p)
@@ -91,7 +91,7 @@ static void revoke (member_t *self, uint32_t number)
 /*  What the group tells this member, when it asks. */
 static void follow_group (member_t *self)
 {
-    int slot = (int) (self->process - sim.processes);
+    int slot = (int)(self->process - sim.processes);
     for (uint32_t i = 0; i < oracle.partition_count; i++) {
         topic_partition_t *topic = &kafka.partitions[i];
         member_partition_t *own = &self->partitions[i];
@@ -131,7 +131,7 @@ static void read_on (member_t *self, uint32_t number)
                                       .value_bytes = record->size};
         self->events.record (self->events.arg, &told);
     }
-    if (given && kafka.partitions[number].assigned != (int) (self->process - sim.processes))
+    if (given && kafka.partitions[number].assigned != (int)(self->process - sim.processes))
         sim_event (EVENT_FORMER_INGESTORS);
     produced = kafka.partitions[number].produced; /* time may have passed within a record */
     bool at_end = !produced || own->position > log->records[produced - 1].offset;
@@ -154,7 +154,7 @@ static void try_commit (member_t *self, uint32_t number)
     member_partition_t *own = &self->partitions[number];
     if (!own->knows || own->durable <= own->committed || !sim_call ("source commit"))
         return;
-    if (topic->assigned != (int) (self->process - sim.processes)) {
+    if (topic->assigned != (int)(self->process - sim.processes)) {
         sim_event (EVENT_KAFKA_REFUSED);
         return;
     }
@@ -185,26 +185,26 @@ static void poll_source (source_t *base, int timeout_ms)
 
 static uint32_t partition_count (const source_t *base)
 {
-    (void) base;
+    (void)base;
     return oracle.partition_count;
 }
 
 static const char *partition_name (const source_t *base, uint32_t number)
 {
-    (void) base;
+    (void)base;
     return oracle.partitions[number].name;
 }
 
 static bool partition_listed (const source_t *base, uint32_t number)
 {
-    (void) base;
+    (void)base;
     return kafka.partitions[number].listed;
 }
 
 static outcome_t start (source_t *base, uint32_t number, int64_t offset, int64_t most,
                         int64_t *kept, bool *lost)
 {
-    (void) most;
+    (void)most;
     member_t *self = member_of (base);
     const topic_partition_t *topic = &kafka.partitions[number];
     member_partition_t *own = &self->partitions[number];
@@ -237,36 +237,36 @@ static void commit (source_t *base, uint32_t number, int64_t next)
 
 static int64_t heard_ms (const source_t *base)
 {
-    (void) base;
+    (void)base;
     return clock_ms ();
 }
 
 static bool partition_gone (const source_t *base, uint32_t number)
 {
-    (void) base, (void) number;
+    (void)base, (void)number;
     return false;
 }
 
 static outcome_t renew (source_t *base, uint32_t number)
 {
-    (void) base, (void) number;
+    (void)base, (void)number;
     return OUTCOME_RETRY;
 }
 
 static void learn (source_t *base, span_t name)
 {
-    (void) base, (void) name;
+    (void)base, (void)name;
 }
 
 static int64_t end_known_ms (const source_t *base, uint32_t number)
 {
-    const member_partition_t *own = &((const member_t *) (const void *) base)->partitions[number];
+    const member_partition_t *own = &((const member_t *)(const void *)base)->partitions[number];
     return own->told_end && own->position == end_of (number) ? clock_ms () : 0;
 }
 
 static int64_t lag (const source_t *base, uint32_t number, int64_t next)
 {
-    (void) base, (void) number, (void) next;
+    (void)base, (void)number, (void)next;
     return -1;
 }
 
@@ -312,7 +312,7 @@ typedef struct {
 
 static letters_t *letters_of (dead_letters_t *base)
 {
-    return (letters_t *) (void *) base;
+    return (letters_t *)(void *)base;
 }
 
 static void destroy_letters (dead_letters_t **self_p)
@@ -324,7 +324,7 @@ static void destroy_letters (dead_letters_t **self_p)
 static outcome_t add_letter (dead_letters_t *base, const source_record_t *record, const char *name,
                              event_reason_t reason, int64_t now_ms)
 {
-    (void) name, (void) reason, (void) now_ms;
+    (void)name, (void)reason, (void)now_ms;
     letters_t *self = letters_of (base);
     if (!sim_call ("dead letter"))
         return OUTCOME_OK;
@@ -353,7 +353,7 @@ static void poll_letters (dead_letters_t *base)
 
 static bool letters_pending (const dead_letters_t *base, uint32_t number)
 {
-    const letters_t *self = (const letters_t *) (const void *) base;
+    const letters_t *self = (const letters_t *)(const void *)base;
     for (uint32_t i = 0; i < self->count; i++) {
         if (self->waiting[i].partition == number)
             return true;

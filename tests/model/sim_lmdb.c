@@ -78,8 +78,8 @@ static record_t *make_record (const MDB_val *key, MDB_val *value, unsigned int f
 {
     record_t *record = memory_new (sizeof *record + key->mv_size + value->mv_size);
     record->references = 1;
-    record->key_size = (uint32_t) key->mv_size;
-    record->value_size = (uint32_t) value->mv_size;
+    record->key_size = (uint32_t)key->mv_size;
+    record->value_size = (uint32_t)value->mv_size;
     memcpy (record->bytes, key->mv_data, key->mv_size);
     if (flags & MDB_RESERVE)
         value->mv_data = record->bytes + key->mv_size;
@@ -172,7 +172,7 @@ static span_t span_from (const MDB_val *value)
 
 static MDB_val val_from (span_t span)
 {
-    return (MDB_val){span.size, (void *) (uintptr_t) span.bytes};
+    return (MDB_val){span.size, (void *)(uintptr_t)span.bytes};
 }
 
 /*  ---- environments and transactions ---- */
@@ -191,14 +191,14 @@ int mdb_env_set_mapsize (MDB_env *env, size_t bytes)
 
 int mdb_env_open (MDB_env *env, const char *folder, unsigned int flags, mdb_mode_t mode)
 {
-    (void) flags, (void) mode;
+    (void)flags, (void)mode;
     char path[PATH_BYTES];
     snprintf (path, sizeof path, "%s/data.mdb", folder);
     env->inode = sim_call ("mdb_env_open") ? sim_files_make (path) : NULL;
     const char *number = strrchr (folder, '/');
     if (!env->inode || !number)
         return ENOENT;
-    env->inode->shard = (uint32_t) strtoul (number + 1, NULL, 10);
+    env->inode->shard = (uint32_t)strtoul (number + 1, NULL, 10);
     env->fd = sim_files_open (env->inode);
     return 0;
 }
@@ -218,14 +218,14 @@ int mdb_env_get_fd (MDB_env *env, mdb_filehandle_t *fd)
 
 int mdb_env_stat (MDB_env *env, MDB_stat *stat)
 {
-    (void) env;
+    (void)env;
     *stat = (MDB_stat){.ms_psize = PAGE_BYTES};
     return 0;
 }
 
 int mdb_stat (MDB_txn *txn, MDB_dbi dbi, MDB_stat *stat)
 {
-    (void) dbi;
+    (void)dbi;
     *stat = (MDB_stat){.ms_psize = PAGE_BYTES, .ms_entries = txn->version ? txn->version->count : 0};
     return 0;
 }
@@ -244,7 +244,7 @@ static void set_writing (bool writing)
 
 int mdb_txn_begin (MDB_env *env, MDB_txn *parent, unsigned int flags, MDB_txn **txn)
 {
-    (void) parent;
+    (void)parent;
     if (!sim_call ("mdb_txn_begin"))
         return EIO;
     *txn = memory_new (sizeof **txn);
@@ -285,21 +285,21 @@ int mdb_txn_commit (MDB_txn *txn)
 
 int mdb_dbi_open (MDB_txn *txn, const char *name, unsigned int flags, MDB_dbi *dbi)
 {
-    (void) txn, (void) name, (void) flags;
+    (void)txn, (void)name, (void)flags;
     *dbi = 1;
     return 0;
 }
 
 char *mdb_strerror (int code)
 {
-    return code == MDB_NOTFOUND ? (char *) (uintptr_t) "not found" : strerror (code);
+    return code == MDB_NOTFOUND ? (char *)(uintptr_t)"not found" : strerror (code);
 }
 
 /*  ---- records ---- */
 
 int mdb_get (MDB_txn *txn, MDB_dbi dbi, MDB_val *key, MDB_val *value)
 {
-    (void) dbi;
+    (void)dbi;
     span_t found = sim_store_find (txn->version, span_from (key));
     *value = val_from (found);
     return found.bytes ? 0 : MDB_NOTFOUND;
@@ -307,7 +307,7 @@ int mdb_get (MDB_txn *txn, MDB_dbi dbi, MDB_val *key, MDB_val *value)
 
 int mdb_put (MDB_txn *txn, MDB_dbi dbi, MDB_val *key, MDB_val *value, unsigned int flags)
 {
-    (void) dbi;
+    (void)dbi;
     record_t *record = make_record (key, value, flags);
     uint32_t at = lower_bound (txn->version, key_of (record));
     if (is_at (txn->version, at, key_of (record))) {
@@ -327,7 +327,7 @@ int mdb_put (MDB_txn *txn, MDB_dbi dbi, MDB_val *key, MDB_val *value, unsigned i
 
 int mdb_del (MDB_txn *txn, MDB_dbi dbi, MDB_val *key, MDB_val *value)
 {
-    (void) dbi, (void) value;
+    (void)dbi, (void)value;
     uint32_t at = lower_bound (txn->version, span_from (key));
     if (!is_at (txn->version, at, span_from (key)))
         return MDB_NOTFOUND;
@@ -337,13 +337,13 @@ int mdb_del (MDB_txn *txn, MDB_dbi dbi, MDB_val *key, MDB_val *value)
 
 int mdb_cmp (MDB_txn *txn, MDB_dbi dbi, const MDB_val *a, const MDB_val *b)
 {
-    (void) txn, (void) dbi;
+    (void)txn, (void)dbi;
     return span_compare (span_from (a), span_from (b));
 }
 
 int mdb_cursor_open (MDB_txn *txn, MDB_dbi dbi, MDB_cursor **cursor)
 {
-    (void) dbi;
+    (void)dbi;
     *cursor = memory_new (sizeof **cursor);
     (*cursor)->txn = txn;
     return 0;
@@ -375,7 +375,7 @@ int mdb_cursor_get (MDB_cursor *cursor, MDB_val *key, MDB_val *value, MDB_cursor
 
 int mdb_cursor_del (MDB_cursor *cursor, unsigned int flags)
 {
-    (void) flags;
+    (void)flags;
     if (!cursor->txn->version || cursor->at >= cursor->txn->version->count)
         return EINVAL;
     remove_at (cursor->txn->version, cursor->at);

@@ -208,7 +208,7 @@ int network_listen (listener_t *self, const char *endpoint)
 {
     size_t size = strlen (endpoint);
     if (size && endpoint[size - 1] == '*')
-        snprintf (self->endpoint, sizeof self->endpoint, "%.*s%u", (int) size - 1, endpoint,
+        snprintf (self->endpoint, sizeof self->endpoint, "%.*s%u", (int)size - 1, endpoint,
                   PORTS_FIRST + net.ports++);
     else
         snprintf (self->endpoint, sizeof self->endpoint, "%s", endpoint);

@@ -86,7 +86,7 @@ static void *make_stack (void)
         perror ("mmap");
         exit (1);
     }
-    return (char *) stack + GUARD_BYTES;
+    return (char *)stack + GUARD_BYTES;
 }
 
 void sim_begin (uint64_t seed)

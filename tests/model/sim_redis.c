@@ -119,7 +119,7 @@ static redis_answer_t *run_client (redis_client_t *client, const command_line_t 
     char text[2048];
     size_t size = 0;
     if (command_is (line->words[1], "SETNAME")) {
-        snprintf (client->name, sizeof client->name, "%.*s", (int) line->words[2].size,
+        snprintf (client->name, sizeof client->name, "%.*s", (int)line->words[2].size,
                   line->words[2].bytes);
         return reply_status ("OK");
     }
@@ -128,14 +128,14 @@ static redis_answer_t *run_client (redis_client_t *client, const command_line_t 
     if (command_is (line->words[1], "LIST")) {
         for (const redis_client_t *at = server.clients; at && size < sizeof text; at = at->next) {
             if (!at->broken)
-                size += (size_t) snprintf (
+                size += (size_t)snprintf (
                     text + size, sizeof text - size,
                     "id=%" PRId64 " addr=sim:1 name=%s age=1 idle=%" PRId64 " db=0 cmd=x\n", at->id,
                     at->name, (sim.now_ms - at->active_ms) / 1000);
         }
         return reply_text (ANSWER_TEXT, (span_t){text, size});
     }
-    int64_t id = (int64_t) command_number (line->words[3]);
+    int64_t id = (int64_t)command_number (line->words[3]);
     for (redis_client_t *at = server.clients; at; at = at->next) {
         if (at->id == id && at != client && !at->broken) {
             cut (at);
@@ -220,9 +220,9 @@ static redis_answer_t *run_command (redis_client_t *client, const command_line_t
 static int64_t read_count (const buffer_t *in, size_t *at, char mark)
 {
     const uint8_t *end = *at < in->size ? memchr (in->bytes + *at, '\n', in->size - *at) : NULL;
-    if (!end || in->bytes[*at] != (uint8_t) mark)
+    if (!end || in->bytes[*at] != (uint8_t)mark)
         return -1;
-    int64_t value = strtoll ((const char *) in->bytes + *at + 1, NULL, 10);
+    int64_t value = strtoll ((const char *)in->bytes + *at + 1, NULL, 10);
     *at = (size_t) (end - in->bytes) + 1;
     return value;
 }
@@ -237,11 +237,11 @@ static bool read_command (const buffer_t *in, size_t *at, command_line_t *line)
     line->count = 0;
     for (int64_t i = 0; i < count; i++) {
         int64_t size = read_count (in, &from, '$');
-        if (size < 0 || from + (size_t) size + 2 > in->size)
+        if (size < 0 || from + (size_t)size + 2 > in->size)
             return false;
         if (line->count < COMMAND_WORDS_MAX)
-            line->words[line->count++] = (span_t){(const char *) in->bytes + from, (size_t) size};
-        from += (size_t) size + 2;
+            line->words[line->count++] = (span_t){(const char *)in->bytes + from, (size_t)size};
+        from += (size_t)size + 2;
     }
     *at = from;
     return true;

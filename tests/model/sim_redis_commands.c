@@ -32,7 +32,7 @@ void reply_free (redis_answer_t **self_p)
     for (size_t i = 0; i < reply->count; i++)
         reply_free (&reply->list[i]);
     free (reply->list);
-    free ((char *) reply->text.bytes);
+    free ((char *)reply->text.bytes);
     free (reply);
     *self_p = NULL;
 }
@@ -63,7 +63,7 @@ bool command_is (span_t word, const char *text)
 double command_number (span_t word)
 {
     char text[64];
-    snprintf (text, sizeof text, "%.*s", (int) word.size, word.bytes);
+    snprintf (text, sizeof text, "%.*s", (int)word.size, word.bytes);
     return strtod (text, NULL);
 }
 
@@ -100,9 +100,9 @@ static redis_answer_t *write_zset (redis_data_t *data, const command_line_t *lin
                 redis_key_cut (key, i, i + 1);
         }
     } else { /* ZREMRANGEBYRANK 0 -N */
-        int64_t keep = -(int64_t) command_number (line->words[3]) - 1;
-        if ((int64_t) key->count > keep)
-            redis_key_cut (key, 0, key->count - (uint32_t) keep);
+        int64_t keep = -(int64_t)command_number (line->words[3]) - 1;
+        if ((int64_t)key->count > keep)
+            redis_key_cut (key, 0, key->count - (uint32_t)keep);
     }
     if (!key->count)
         redis_data_delete (data, line->words[1]);
@@ -138,6 +138,6 @@ redis_answer_t *command_write (redis_data_t *data, const command_line_t *line)
     if (command_is (word, "ZADD") || command_is (word, "ZREMRANGEBYSCORE") ||
         command_is (word, "ZREMRANGEBYRANK"))
         return write_zset (data, line);
-    sim_fail ("the model's Redis does not know the command %.*s", (int) word.size, word.bytes);
+    sim_fail ("the model's Redis does not know the command %.*s", (int)word.size, word.bytes);
     return reply_error ("ERR unknown command");
 }

@@ -121,7 +121,7 @@ void redis_key_put_field (redis_key_t *self, span_t name, span_t value)
 void redis_key_put_member (redis_key_t *self, double score, span_t name)
 {
     const redis_item_t *found = redis_key_field (self, name);
-    uint32_t at = found ? (uint32_t) (found - self->items) : 0;
+    uint32_t at = found ? (uint32_t)(found - self->items) : 0;
     if (found)
         redis_key_cut (self, at, at + 1);
     at = 0;

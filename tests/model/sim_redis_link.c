@@ -63,7 +63,7 @@ static int break_link (redis_link_t *self, const char *reason)
 
 void redis_link_open (redis_link_t *self, const redis_url_t *url, int64_t now_ms)
 {
-    (void) url;
+    (void)url;
     self->off = false;
     self->progress_ms = now_ms;
     self->client = sim_call ("connect") ? sim_redis_accept (sim.current) : NULL;
@@ -89,7 +89,7 @@ int redis_link_work (redis_link_t *self, int64_t now_ms)
         return break_link (self, "Connection reset by peer");
     size_t size = self->out.size;
     if (size > 1 && chance_is (&sim.chance, PARTS_IN_THOUSAND))
-        size = 1 + chance_below (&sim.chance, (uint32_t) size - 1);
+        size = 1 + chance_below (&sim.chance, (uint32_t)size - 1);
     if (size || self->client->reply_count)
         self->progress_ms = now_ms;
     if (!self->client->broken)
@@ -143,12 +143,12 @@ int64_t redis_link_silent_ms (const redis_link_t *self, int64_t now_ms)
 
 int redis_link_fd (const redis_link_t *self)
 {
-    (void) self;
+    (void)self;
     return -1;
 }
 
 short redis_link_events (const redis_link_t *self)
 {
-    (void) self;
+    (void)self;
     return 0;
 }

@@ -23,7 +23,7 @@ struct _zsock_t {
 
 zsock_t *zsock_new_checked (int type, const char *file, size_t line)
 {
-    (void) file, (void) line;
+    (void)file, (void)line;
     zsock_t *self = memory_new (sizeof *self);
     self->type = type;
     self->send_max = self->receive_max = HIGH_WATER_MARK;
@@ -32,7 +32,7 @@ zsock_t *zsock_new_checked (int type, const char *file, size_t line)
 
 void zsock_destroy_checked (zsock_t **self_p, const char *file, size_t line)
 {
-    (void) file, (void) line;
+    (void)file, (void)line;
     zsock_t *self = *self_p;
     if (!self)
         return;
@@ -46,27 +46,27 @@ void zsock_destroy_checked (zsock_t **self_p, const char *file, size_t line)
 
 void zsock_set_conflate (void *self, int conflate)
 {
-    ((zsock_t *) self)->conflate = conflate != 0;
+    ((zsock_t *)self)->conflate = conflate != 0;
 }
 
 void zsock_set_linger (void *self, int linger)
 {
-    ((zsock_t *) self)->linger_ms = linger;
+    ((zsock_t *)self)->linger_ms = linger;
 }
 
 void zsock_set_sndhwm (void *self, int frames)
 {
-    ((zsock_t *) self)->send_max = (uint32_t) frames;
+    ((zsock_t *)self)->send_max = (uint32_t)frames;
 }
 
 void zsock_set_rcvhwm (void *self, int frames)
 {
-    ((zsock_t *) self)->receive_max = (uint32_t) frames;
+    ((zsock_t *)self)->receive_max = (uint32_t)frames;
 }
 
 void zsock_set_maxmsgsize (void *self, int bytes)
 {
-    (void) self, (void) bytes;
+    (void)self, (void)bytes;
 }
 
 int zsock_connect (zsock_t *self, const char *format, ...)
@@ -124,7 +124,7 @@ void *zsys_init (void)
 
 void zsys_handler_set (zsys_handler_fn *handler)
 {
-    (void) handler;
+    (void)handler;
 }
 
 /*  ---- zmq ---- */
@@ -145,7 +145,7 @@ int zmq_msg_init (zmq_msg_t *message)
 
 int zmq_msg_close (zmq_msg_t *message)
 {
-    free (((message_t *) message)->bytes);
+    free (((message_t *)message)->bytes);
     return zmq_msg_init (message);
 }
 
@@ -158,39 +158,39 @@ int zmq_msg_move (zmq_msg_t *to, zmq_msg_t *from)
 
 void *zmq_msg_data (zmq_msg_t *message)
 {
-    return ((message_t *) message)->bytes;
+    return ((message_t *)message)->bytes;
 }
 
 size_t zmq_msg_size (const zmq_msg_t *message)
 {
-    return ((const message_t *) message)->size;
+    return ((const message_t *)message)->size;
 }
 
 int zmq_msg_recv (zmq_msg_t *message, void *socket, int flags)
 {
-    (void) flags;
+    (void)flags;
     zsock_t *self = socket;
-    message_t *held = (message_t *) message;
+    message_t *held = (message_t *)message;
     if (!sim_call ("zmq_msg_recv") || !network_pull (&self->listener, &held->bytes, &held->size)) {
         errno = EAGAIN;
         return -1;
     }
-    return (int) held->size;
+    return (int)held->size;
 }
 
 int zmq_send (void *socket, const void *bytes, size_t size, int flags)
 {
-    (void) flags;
+    (void)flags;
     zsock_t *self = socket;
     if (!sim_call ("zmq_send"))
-        return (int) size;
+        return (int)size;
     if (!self->pipe || !network_has_room (self->pipe)) {
         sim_event (EVENT_PIPES_FULL);
         errno = EAGAIN;
         return -1;
     }
     network_push (self->pipe, bytes, size);
-    return (int) size;
+    return (int)size;
 }
 
 int zmq_poll (zmq_pollitem_t *items, int count, long timeout_ms)

@@ -19,7 +19,7 @@ world_t world;
 
 double world_weight (uint64_t revision)
 {
-    return (double) (1 + revision % 5);
+    return (double)(1 + revision % 5);
 }
 
 /*  Endpoints that others are told of in their settings. */

@@ -10,7 +10,7 @@
 #include "common/wire.h"
 
 /*  The endpoint to put in place of `endpoint`; borrowed until the next call; bytes NULL: leave it. */
-typedef span_t (frame_rewrite_t) (void *arg, span_t endpoint);
+typedef span_t (frame_rewrite_t)(void *arg, span_t endpoint);
 
 /*  Writes the frame with its endpoint replaced into `copy` (emptied before). -1: it is none of that kind
  *  (WIRE_ANNOUNCE or WIRE_RESULTS), or is not to be changed; then `copy` is empty. */

@@ -12,7 +12,7 @@
 
 static void test_first_in_first_out (void **state)
 {
-    (void) state;
+    (void)state;
     enum { HELD = 300, ROUNDS = 20000 };
     static struct {
         uint8_t *bytes;
@@ -25,12 +25,12 @@ static void test_first_in_first_out (void **state)
         bool fill = rand () % 1000 < 400 + (round / 1000 % 2) * 200; /* it grows, and runs empty */
         if (fill && count < HELD) {
             size_t at = (first + count++) % HELD;
-            held[at].size = 1 + (size_t) rand () % (rand () % 40 ? 900 : 50000);
+            held[at].size = 1 + (size_t)rand () % (rand () % 40 ? 900 : 50000);
             held[at].bytes = byte_queue_push (&queue, held[at].size);
-            memset (held[at].bytes, (int) at, held[at].size);
+            memset (held[at].bytes, (int)at, held[at].size);
         } else if (count) {
             for (size_t i = 0; i < held[first].size; i++)
-                assert_int_equal (held[first].bytes[i], (uint8_t) first);
+                assert_int_equal (held[first].bytes[i], (uint8_t)first);
             byte_queue_pop (&queue);
             first = (first + 1) % HELD;
             count--;
@@ -42,7 +42,7 @@ static void test_first_in_first_out (void **state)
 
 static void test_one_larger_than_a_page_behind_an_empty_one (void **state)
 {
-    (void) state;
+    (void)state;
     byte_queue_t queue = {0};
     for (int i = 0; i < 3; i++) {
         byte_queue_push (&queue, 10);

@@ -64,7 +64,7 @@ static const case_t CASES[] = {
  *  known. */
 static void test_cases (void **state)
 {
-    (void) state;
+    (void)state;
     int failed = 0;
     event_scan_key_t keys[EVENT_SCAN_KEYS] = {0};
     for (size_t i = 0; i < 2 * (sizeof CASES / sizeof *CASES); i++) {
@@ -88,10 +88,10 @@ static void compare (event_parser_t *parser, event_parser_t *whole, span_t messa
     if (!event_twin_write (message, &twin))
         return;
     event_reason_t reason = event_parse (parser, message, 1, &event);
-    event_reason_t expected = event_parse (whole, (span_t){(const char *) twin.bytes, twin.size}, 1, &other);
+    event_reason_t expected = event_parse (whole, (span_t){(const char *)twin.bytes, twin.size}, 1, &other);
     if (reason != expected)
         print_error ("%s, not %s: %.*s\n", event_reason_name (reason), event_reason_name (expected),
-                     (int) message.size, message.bytes);
+                     (int)message.size, message.bytes);
     assert_int_equal (reason, expected);
     if (!reason)
         event_check_same (&event, &other);
@@ -100,7 +100,7 @@ static void compare (event_parser_t *parser, event_parser_t *whole, span_t messa
 /*  Valid messages with a few bytes exchanged, left out or doubled (of a fixed seed). */
 static void test_as_the_whole_reader (void **state)
 {
-    (void) state;
+    (void)state;
     static const char *const MESSAGES[] = {
         "{" IDS ",\"context\":{\"category\":\"c\",\"tags\":[\"a\",\"bb\",\"a\",7,null]},\"watch_duration\":44.5,\"duration\":240}",
         "{ " IDS ", \"context\": {\"os\": \"x\", \"tags\": [\"a\", [1, {\"b\": []}]]}, \"completion_rate\": 0.81, \"position\": -3}",
@@ -111,13 +111,13 @@ static void test_as_the_whole_reader (void **state)
     uint64_t random = 88172645463325252;
     event_parser_t *whole = event_parser_new ();
     for (int i = 0; i < MUTATIONS; i++) {
-        const char *from = MESSAGES[i % (int) (sizeof MESSAGES / sizeof *MESSAGES)];
+        const char *from = MESSAGES[i % (int)(sizeof MESSAGES / sizeof *MESSAGES)];
         char text[MESSAGE_BYTES];
         size_t size = strlen (from);
         memcpy (text, from, size);
-        for (uint64_t changes = (uint64_t) i / 4 % 3; changes; changes--) {
+        for (uint64_t changes = (uint64_t)i / 4 % 3; changes; changes--) {
             random ^= random << 13, random ^= random >> 7, random ^= random << 17;
-            size_t at = (size_t) (random >> 8) % size;
+            size_t at = (size_t)(random >> 8) % size;
             if (random % 4 == 0 && size < MESSAGE_BYTES)
                 memmove (text + at + 1, text + at, size++ - at);
             else if (random % 4 == 1)

@@ -143,7 +143,7 @@ static void run (uint64_t number, int64_t size_ms, int64_t slide_ms)
             compare (rig, facts, i + 1, &finals);
         }
         if (draw (400) == 0) {
-            reconfigure (rig, (uint32_t) draw (2));
+            reconfigure (rig, (uint32_t)draw (2));
             take (rig);
             compare (rig, facts, i + 1, &finals);
         }

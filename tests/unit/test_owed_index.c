@@ -23,12 +23,12 @@ static uint32_t found_of (const owed_index_t *index, uint64_t hash, const char *
 /*  Hashes of which many are equal, and many of the same place. */
 static uint64_t hash_of (int i)
 {
-    return i % 3 ? (uint64_t) i * UINT64_C (0x9e3779b97f4a7c15) : (uint64_t) (i % 50) << 32 | 0xffffff;
+    return i % 3 ? (uint64_t)i * UINT64_C (0x9e3779b97f4a7c15) : (uint64_t)(i % 50) << 32 | 0xffffff;
 }
 
 static void test_agrees_with_a_list (void **state)
 {
-    (void) state;
+    (void)state;
     static char entries[ENTRIES];
     static bool there[ENTRIES];
     owed_index_t index = {0};

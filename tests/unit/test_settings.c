@@ -81,7 +81,7 @@ enum { WORDS_MAX = 8 };
 
 static int load (const settings_program_t *of, const char *const words[WORDS_MAX], values_t *values)
 {
-    char *argv[WORDS_MAX + 2] = {(char *)(uintptr_t) "hotpath-test"};
+    char *argv[WORDS_MAX + 2] = {(char *)(uintptr_t)"hotpath-test"};
     int argc = 1;
     for (; argc <= WORDS_MAX && words[argc - 1]; argc++)
         argv[argc] = strdup (words[argc - 1]);
