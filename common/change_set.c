@@ -96,7 +96,7 @@ int change_set_next (const change_set_t *self, size_t *at, change_t *change)
     entry_t entry;
     memcpy (&entry, self->log.bytes + *at, sizeof entry);
     const uint8_t *key = self->log.bytes + *at + sizeof entry;
-    *change = (change_t){.kind = (change_kind_t) entry.kind,
+    *change = (change_t){.kind = (change_kind_t)entry.kind,
                          .key = key,
                          .value = key + entry.key_size,
                          .key_size = entry.key_size,

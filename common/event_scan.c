@@ -101,7 +101,7 @@ static inline const char *scan_text (const scan_t *self, const char *from, span_
         at = pass_wide (at, self->end);
     if (!is_at (self, at, '"'))
         return NULL;
-    *text = (span_t){from, (size_t) (at - from)};
+    *text = (span_t){from, (size_t)(at - from)};
     return at + 1;
 }
 
@@ -122,7 +122,7 @@ static inline bool is_expected (const scan_t *self, const char *at, const event_
 
 static void expect (event_scan_key_t *key, event_slot_t object, span_t text, event_slot_t slot)
 {
-    *key = (event_scan_key_t){.object = (int8_t) object, .slot = (int8_t) slot};
+    *key = (event_scan_key_t){.object = (int8_t)object, .slot = (int8_t)slot};
     if (text.size >= EVENT_SCAN_KEY_BYTES)
         return;
     key->size = (uint8_t)(text.size + 1);
@@ -156,7 +156,7 @@ static inline const char *pass_digits (const scan_t *self, const char *from, uin
     const char *at = from;
     for (; at < self->end && *at >= '0' && *at <= '9'; at++)
         if (at - from < DIGITS_MAX)
-            *number = *number * 10 + (uint64_t) (*at - '0');
+            *number = *number * 10 + (uint64_t)(*at - '0');
     return at;
 }
 

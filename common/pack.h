@@ -124,7 +124,7 @@ static inline uint8_t *pack_at_uint (uint8_t *at, uint64_t value)
         return pack_at_16 (at, 0xcd, (uint16_t)value);
     if (value > 0x7f)
         *at++ = 0xcc;
-    *at = (uint8_t) value;
+    *at = (uint8_t)value;
     return at + 1;
 }
 static inline uint8_t *pack_at_int (uint8_t *at, int64_t value)
@@ -139,7 +139,7 @@ static inline uint8_t *pack_at_int (uint8_t *at, int64_t value)
         return pack_at_16 (at, 0xd1, (uint16_t)value);
     if (value < -32)
         *at++ = 0xd0;
-    *at = (uint8_t) value;
+    *at = (uint8_t)value;
     return at + 1;
 }
 static inline uint8_t *pack_at_array (uint8_t *at, uint32_t count)
@@ -148,7 +148,7 @@ static inline uint8_t *pack_at_array (uint8_t *at, uint32_t count)
         return pack_at_32 (at, 0xdd, count);
     if (count > 15)
         return pack_at_16 (at, 0xdc, (uint16_t)count);
-    *at = (uint8_t) (0x90 | count);
+    *at = (uint8_t)(0x90 | count);
     return at + 1;
 }
 /*  As a msgpack str; of less than 4 GiB. */
@@ -161,7 +161,7 @@ static inline uint8_t *pack_at_span (uint8_t *at, span_t value)
     else {
         if (value.size > 31)
             *at++ = 0xd9;
-        *at++ = (uint8_t) (value.size > 31 ? value.size : 0xa0 | value.size);
+        *at++ = (uint8_t)(value.size > 31 ? value.size : 0xa0 | value.size);
     }
     memcpy (at, value.bytes, value.size);
     return at + value.size;

@@ -36,7 +36,7 @@ static void environment_name (const setting_t *setting, const char *suffix, char
 {
     snprintf (name, size, "HOTPATH_%s%s", setting->name, suffix);
     for (char *c = name; *c; c++)
-        *c = *c == '-' ? '_' : (char) toupper ((unsigned char) *c);
+        *c = *c == '-' ? '_' : (char)toupper ((unsigned char)*c);
 }
 
 /*  ---- values ---- */
@@ -55,7 +55,7 @@ static int parse_duration (const char *text, int64_t *ms)
         return -1;
     for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
         if (strcmp (end, units[i].unit) == 0 && value * units[i].ms <= 1e15) {
-            *ms = (int64_t) (value * units[i].ms + 0.5);
+            *ms = (int64_t)(value * units[i].ms + 0.5);
             return 0;
         }
     }
@@ -72,7 +72,7 @@ static int parse_bytes (const char *text, int64_t *bytes)
     int shift = unit ? 10 * (int)(unit - units + 1) : 0;
     if (errno || end == text || value < 0 || (*end && (!unit || end[1])) || value > INT64_MAX >> shift)
         return -1;
-    *bytes = (int64_t) value << shift;
+    *bytes = (int64_t)value << shift;
     return 0;
 }
 

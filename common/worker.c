@@ -103,7 +103,7 @@ worker_t *worker_new (const worker_settings_t *settings, const stage_t *stage, c
     self->gave_ms = INT64_MIN / 2;
     self->beat = beat_of (settings->beat_fd);
     name_process (self);
-    *code = state_layout_open (settings->state, (uint32_t) settings->shards, &self->layout, error,
+    *code = state_layout_open (settings->state, (uint32_t)settings->shards, &self->layout, error,
                                error_size);
     if (*code)
         goto failed;

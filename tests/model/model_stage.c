@@ -358,7 +358,7 @@ static void refresh (void *shard, const stage_time_t *time, stage_refresh_t what
 
 static void measure (const void *shard, uint64_t *cells, uint64_t *bytes)
 {
-    *cells = (uint64_t) __builtin_popcount (((const state_t *) shard)->events);
+    *cells = (uint64_t)__builtin_popcount (((const state_t *)shard)->events);
     *bytes = sizeof (state_t);
 }
 

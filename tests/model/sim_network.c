@@ -274,7 +274,7 @@ bool network_pull (const listener_t *self, void **bytes, size_t *size)
     frame_t *frame = take_first (pipe);
     pipe->delivered = true;
     *size = frame->size;
-    *bytes = memory_copy_string ((const char *) frame->bytes, frame->size);
+    *bytes = memory_copy_string ((const char *)frame->bytes, frame->size);
     free (frame);
     if (!pipe->open && !pipe->first)
         remove_pipe (pipe);

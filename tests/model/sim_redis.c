@@ -223,7 +223,7 @@ static int64_t read_count (const buffer_t *in, size_t *at, char mark)
     if (!end || in->bytes[*at] != (uint8_t)mark)
         return -1;
     int64_t value = strtoll ((const char *)in->bytes + *at + 1, NULL, 10);
-    *at = (size_t) (end - in->bytes) + 1;
+    *at = (size_t)(end - in->bytes) + 1;
     return value;
 }
 
