@@ -149,6 +149,8 @@ static size_t key_bytes (yyjson_val *object, const char *path)
 {
     size_t longest = 0, index, count;
     yyjson_val *key, *value;
+    if (!yyjson_is_obj (object))
+        return strcspn (path, ".[");
     yyjson_obj_foreach (object, index, count, key, value)
     {
         size_t size = yyjson_get_len (key);
