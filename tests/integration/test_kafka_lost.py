@@ -5,6 +5,7 @@ passed what was applied keeps the partition's name; a topic that was made anew o
 another generation of it, which all processes name alike, now and later. In Kafka it is the same.
 """
 
+import re
 import shutil
 import time
 
@@ -155,12 +156,22 @@ def all_committed(pipeline, made, stream):
     return offsets == {index: len(part) for index, part in enumerate(stream.partitions)}
 
 
+def wait_for_a_partition_each(running):
+    """Both ingestors read then: one that gets a partition only while its topic is made anew has not seen
+    the commits that tell it so (docs/decisions/0007)."""
+    servers.wait_until(
+        lambda: all(re.search(rf'process=ingestor-{number} msg="Kafka: partitions assigned" count=[12]',
+                              running.finished(None).stderr) for number in (0, 1)),
+        SECONDS_MAX, "each ingestor has a partition", 0.1)
+
+
 def test_topic_made_anew_while_it_is_read(pipeline, topic):
     """Two ingestors, told to skip: they go over to the new generation by themselves."""
     before, after, made = make(420), make(421, minutes_later=MINUTES, events=300), topic(2)
     pipeline.write_scenarios(before.documents)
-    made.produce(before.kafka_records())
     with pipeline.start(*made.arguments(pipeline), *LIVE, SKIP) as running:
+        wait_for_a_partition_each(running)
+        made.produce(before.kafka_records())
         servers.wait_until(lambda: all_committed(pipeline, made, before), SECONDS_MAX,
                            "all is read", 0.5)
         kafka_tools.recreate_topic(made.brokers, made.name, 2)
@@ -187,9 +198,10 @@ def test_topic_made_anew_and_longer(pipeline, topic, way):
     before, made = make(440, events=200), topic(2)
     after = make(441, minutes_later=1, events=4_000)
     pipeline.write_scenarios(before.documents)
-    made.produce(before.kafka_records())
     more = [SKIP] if way == "skip" else []
     with pipeline.start(*made.arguments(pipeline), *LIVE, *more) as running:
+        wait_for_a_partition_each(running)
+        made.produce(before.kafka_records())
         servers.wait_until(lambda: all_committed(pipeline, made, before), SECONDS_MAX,
                            "all is read", 0.5)
         kafka_tools.recreate_topic(made.brokers, made.name, 2)
