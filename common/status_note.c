@@ -20,11 +20,11 @@ struct status_noted {
 };
 
 /*  Written aside and renamed: a reader never sees half of it. The lock is taken before, and goes with
- * the file. */
-static int write_note (const char *path, const status_note_t *note)
+ * the file; until then its name is one that readers, who lock what they look at, pass over. */
+static int write_note (const char *folder, const char *path, const status_note_t *note)
 {
-    char aside[PATH_MAX + 8];
-    snprintf (aside, sizeof aside, "%s.XXXXXX", path);
+    char aside[PATH_MAX + 16];
+    snprintf (aside, sizeof aside, "%s/.%s.XXXXXX", folder, note->name);
     int fd = mkostemp (aside, O_CLOEXEC);
     if (fd < 0)
         return -1;
@@ -48,7 +48,7 @@ status_noted_t *status_note_put (const char *folder, const status_note_t *note, 
     errno = ENAMETOOLONG;
     bool fits = snprintf (self->path, sizeof self->path, "%s/%s", folder, note->name) <
                 (int)sizeof self->path;
-    self->fd = fits && state_layout_make_folder (folder) == 0 ? write_note (self->path, note) : -1;
+    self->fd = fits && state_layout_make_folder (folder) == 0 ? write_note (folder, self->path, note) : -1;
     if (self->fd >= 0)
         return self;
     snprintf (error, error_size, "cannot note the address in %s: %s", self->path, strerror (errno));
@@ -89,25 +89,36 @@ static int by_kind_and_name (const void *a, const void *b)
     return order ? order : strcmp (one->name, other->name);
 }
 
-/*  0, or -1 where it is no note. */
+/*  Of a process that has ended. Not where the name is another file by now: its next life has come. */
+static void remove_dead (int folder_fd, int fd, const char *name)
+{
+    struct stat opened, named;
+    if (fstat (fd, &opened) == 0 && fstatat (folder_fd, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+        opened.st_dev == named.st_dev && opened.st_ino == named.st_ino)
+        unlinkat (folder_fd, name, 0);
+}
+
+/*  0, or -1 where it is no note, or one that is of no use any more. */
 static int read_note (int folder_fd, const char *name, status_note_t *note)
 {
     int fd = openat (folder_fd, name, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
+    FILE *file = fd >= 0 ? fdopen (fd, "r") : NULL;
+    if (!file) {
+        if (fd >= 0)
+            close (fd);
         return -1;
+    }
     int given = 0, locked = flock (fd, LOCK_SH | LOCK_NB);
     *note = (status_note_t){.alive = locked != 0 && errno == EWOULDBLOCK};
-    FILE *file = fdopen (fd, "r");
-    int found = file ? fscanf (file, "kind %255s\npid %ld\naddress %255s\ngiven %d", note->kind,
-                               &note->pid, note->address, &given)
-                     : 0;
-    if (file)
-        fclose (file);
-    else
-        close (fd);
+    bool found = fscanf (file, "kind %255s\npid %ld\naddress %255s\ngiven %d", note->kind, &note->pid,
+                         note->address, &given) == 4;
     snprintf (note->name, sizeof note->name, "%s", name);
     note->given = given != 0;
-    return found == 4 ? 0 : -1;
+    bool of_use = note->alive || note->given;
+    if (found && !of_use)
+        remove_dead (folder_fd, fd, name);
+    fclose (file);
+    return found && of_use ? 0 : -1;
 }
 
 status_note_t *status_notes_read (const char *folder, size_t *count)
@@ -119,10 +130,6 @@ status_note_t *status_notes_read (const char *folder, size_t *count)
         if (entry->d_name[0] == '.' || strlen (entry->d_name) >= sizeof note.name ||
             read_note (dirfd (entries), entry->d_name, &note) != 0)
             continue;
-        if (!note.alive && !note.given) {
-            unlinkat (dirfd (entries), entry->d_name, 0);
-            continue;
-        }
         if (*count == STATUS_NOTES_MAX)
             break;
         list = memory_resize (list, (*count + 1) * sizeof *list);

@@ -367,6 +367,7 @@ static void reap (children_t *self)
         const child_end_t end = {.code = WIFEXITED (status) ? WEXITSTATUS (status) : -1,
                                  .signal = WIFSIGNALED (status) ? WTERMSIG (status) : 0,
                                  .silent = child->silent,
+                                 .ready = child->ready,
                                  .was_ready = child->was_ready,
                                  .done = child->done,
                                  .last_words = child->last_words};

@@ -24,7 +24,8 @@ typedef struct {
     int code;               /* exit code, or -1: ended by a signal */
     int signal;             /* that signal, or 0 */
     bool silent;            /* killed by us, since it was silent */
-    bool was_ready;         /* it was ready once, in this life or an earlier one */
+    bool ready;             /* it was, in this life */
+    bool was_ready;         /* … or in an earlier one */
     bool done;              /* it had said "done" in this life */
     const char *last_words; /* of its stderr: the last line that begins with "hotpath", else the
                                last; or "" */

@@ -128,8 +128,10 @@ static void on_ended (void *arg, uint32_t index, const child_end_t *end)
     } else if (!ended_well && end->signal != SIGTERM && !self->killed && !self->code) {
         log_warning ("a process did not end well", F_STR ("process", child->name),
                      F_INT ("exit", end->code), F_INT ("signal", end->signal));
-        /* Nothing is lost: the last events are read again. */
-        if (self->complete || end->code == EX_TEMPFAIL)
+        /* Nothing is lost: the last events are read again. One that was started again, and told to stop
+         * before it was ready, has left nothing undone. */
+        bool left_undone = end->code == EX_TEMPFAIL && (end->ready || !end->was_ready);
+        if (self->complete || left_undone)
             self->code = EX_TEMPFAIL;
     }
 }
