@@ -27,11 +27,15 @@ while [ $# -gt 0 ]; do
         exit 0
         ;;
     --no-build) build= ;;
-    --with) program=$2; shift ;;
+    --with) program=${2-}; shift $(($# > 1)) ;;
     *) break ;;
     esac
     shift
 done
+if [ ! -f "tests/bench/$program.py" ]; then
+    printf "run.sh: --with '%s': there is no tests/bench/%s.py\n" "$program" "$program" >&2
+    exit 64
+fi
 if [ -n "$build" ]; then
     deploy/setup.sh test
     make -s all
