@@ -30,6 +30,7 @@ STOP_SECONDS_MAX = 20.0
 _START_TRIES = 3
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
+_given = set()      # by free_port ()
 
 
 class ServerError(RuntimeError):
@@ -37,10 +38,15 @@ class ServerError(RuntimeError):
 
 
 def free_port():
-    """A port of the loopback that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port of the loopback that nothing listens on now, and that was not given before: whoever has it may
+    not have bound it yet."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        if port not in _given:
+            _given.add(port)
+            return port
 
 
 def wait_until(condition, seconds, what, poll_seconds=0.05):
