@@ -1,8 +1,6 @@
 """A file that became shorter in place: the partition stops, or with --on-lost-offsets=skip is read as another
 file from its beginning, as tail -F does, and results say exact=0."""
 
-import time
-
 import pytest
 from conftest import file_arguments
 from support import maker, oracle, servers
@@ -81,7 +79,8 @@ def test_copytruncate_with_the_same_first_line(pipeline, tmp_path, way):
                            "the first content")
         if way == "in steps":
             write_in_place(path, [])
-            time.sleep(1)
+            servers.wait_until(lambda: "overwritten with another first line" in running.finished(None).stderr,
+                               SECONDS_MAX, "it was seen empty")
             with open(path, "ab") as file:
                 file.write(b"".join(lines))
         else:

@@ -108,7 +108,7 @@ def test_topic_is_deleted(pipeline, topic, kafka):
         made.produce(more.kafka_records())
         end_ms = more.kafka_records()[-1].time_ms - 10 * 60_000
         servers.wait_until(
-            lambda: int(pipeline.client.hget("rec:metrics:acme:shop", "window_end")) > end_ms,
+            lambda: int(pipeline.client.hget("rec:metrics:acme:shop", "window_end") or 0) > end_ms,
             SECONDS_MAX, "event time goes on without it")
         servers.wait_until(
             lambda: f"{deleted}/0 is gone: its topic was deleted" in

@@ -98,7 +98,7 @@ def test_a_part_sent_once_more_is_not_waited_with(make):
     stage.send(0, metrics(10, 4, 0))
     for shard in range(SHARDS):
         stage.send(shard, metrics(11, 4, shard))
-    stage.wait_executed(10)
+    stage.wait_executed(20)
     members = make.client.zrange("rec:metrics:t:s:history", 0, -1)
     assert [json.loads(member)["complete"] for member in members] == [1, 1]
 
@@ -120,7 +120,7 @@ def test_a_missing_shard_delays_a_result_not_for_ever(make):
 def test_a_gap_is_refused_and_asked_for_again(make):
     profiler = make.worker(make.sink(), PROFILER)
     profiler.push.send(profiler.frame([(0, 2, 0, 1, profile("u", "2"))]))
-    wait_until(lambda: profiler.poll() and profiler.acks.get(0) == (0, 1, True), 5, "a gap is told")
+    wait_until(lambda: profiler.poll() and profiler.acks.get(0) == (0, 1, True), 20, "a gap is told")
     profiler.push.send(profiler.frame([(0, 1, 0, 1, profile("u", "1")),
                                        (0, 2, 0, 1, profile("u", "2"))]))
     profiler.sequence = {0: 2}
@@ -160,7 +160,7 @@ def test_redis_away_and_back_loses_nothing(make, redis):
     client = make.client
     assert set(client.zrange("hot:items:t:s", 0, -1)) == {"second-0", "second-1"}
     assert len(client.keys("user:profile:*")) == 1000
-    wait_until(lambda: scorer.poll() or len(scorer.generations) == 2, 10, "told of another Redis")
+    scorer.wait_generation(2)       # told of another Redis
 
 
 def test_an_emptied_redis_is_noticed_and_filled_again(make):
@@ -170,7 +170,7 @@ def test_an_emptied_redis_is_noticed_and_filled_again(make):
         scorer.send(shard, ranking(10, [(f"a-{shard}", 1)]))
     scorer.wait_executed()
     make.client.flushall()
-    wait_until(lambda: scorer.poll() or len(scorer.generations) == 2, 5, "the generation is told")
+    scorer.wait_generation(2)
     time.sleep(0.5)
     assert not make.client.exists("hot:items:t:s")      # perhaps its scenario has ended
     scorer.send(0, ranking(10, [("a-0", 1)]))           # a worker says that it has not

@@ -172,10 +172,16 @@ def test_every_process_says_how_it_is(pipeline, tmp_path, port, status):
 
         for stage in ("scorer", "profiler", "metrics"):
             part = f"{stage}-0"
-            assert status.value(part, "hotpath_shards_owned", stage=stage) == 4
-            assert status.value(part, "hotpath_stage_events_total", stage=stage,
-                                outcome="applied") > 0
-            assert status.value(part, "hotpath_cells", stage=stage) > 0
+            # The text is made once a second.
+            servers.wait_until(
+                lambda part=part, stage=stage: status.value(
+                    part, "hotpath_shards_owned", stage=stage) == 4,
+                READY_SECONDS_MAX, "all shards")
+            servers.wait_until(
+                lambda part=part, stage=stage: (status.value(
+                    part, "hotpath_stage_events_total", stage=stage, outcome="applied") or 0) > 0
+                and status.value(part, "hotpath_cells", stage=stage) > 0,
+                READY_SECONDS_MAX, "events applied")
             servers.wait_until(
                 lambda part=part, stage=stage: status.value(
                     part, "hotpath_commits_total", stage=stage, outcome="ok"),
@@ -217,7 +223,7 @@ def test_redis_away_is_named_by_sink_and_workers(tmp_path, port, status):
         with start(pipeline, port, "--file", path, "--follow", "--idle-timeout", "1h") as running:
             status.wait_ready()
             redis.stop()
-            status.wait_not_ready("sink-0", 10, "redis", "cannot be written")
+            status.wait_not_ready("sink-0", READY_SECONDS_MAX, "redis", "cannot be written")
             with open(path, "ab") as file:
                 file.write(b"".join(lines[1_000:]))
             status.wait_not_ready("metrics-0", STALL_SECONDS_MAX, "sink", "sink-0",
@@ -274,8 +280,8 @@ def test_not_ready_before_others_are_there(tmp_path, port):
     try:
         servers.wait_until(lambda: status.get("ingestor-0", "/livez")[0] == 200, READY_SECONDS_MAX,
                            "an answer")
-        status.wait_not_ready("ingestor-0", 10, "config", "none has come")
-        status.wait_not_ready("ingestor-0", 10, "owners", "has none")
+        status.wait_not_ready("ingestor-0", READY_SECONDS_MAX, "config", "none has come")
+        status.wait_not_ready("ingestor-0", READY_SECONDS_MAX, "owners", "has none")
         assert status.value("ingestor-0", "hotpath_ready") == 0
     finally:
         ingestor.kill()
