@@ -81,9 +81,12 @@ def test_matrix(configd):
 
 def test_a_flood_of_refusals_is_limited(configd):
     nobody = configd.admin(None)
+    began = time.monotonic()
     for _ in range(150):
         assert nobody.get().status == 401
-    assert len(configd.audit()) == 100
+    # 100 in 10 s: where the disk is slow (each is synced), more such spans have begun.
+    spans = int((time.monotonic() - began) // 10) + 1
+    assert 100 <= len(configd.audit()) <= min(150, 100 * spans)
 
 
 def test_tokens_are_read_again(configd):
@@ -131,7 +134,7 @@ def test_limits(configd):
     half.sendall(b"GET /api/v1/scenarios HTTP/1.1\r\nHost: x\r\n")
     began = time.monotonic()
     assert configd.admin().get().status == 200
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 8     # those that are silent are closed after 10 s
     # Headers beyond the limit, and a length that lies, end in an answer or in an end.
     for sent in (b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 100_000 + b"\r\n\r\n",
                  b"POST /api/v1/scenarios HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n{}",

@@ -156,7 +156,8 @@ def test_who_is_frozen_is_not_applied(live):
     admin = Admin(live.port)
     scorer = children_of(live.running, "scorer")[0]
     os.kill(scorer, signal.SIGSTOP)
-    answer = admin.weights("live", "?wait=applied&timeout=1s", view=50)
+    # Long enough for the others, less than what makes a process count as gone, or killed (10 s).
+    answer = admin.weights("live", "?wait=applied&timeout=5s", view=50)
     os.kill(scorer, signal.SIGCONT)
     assert answer.status == 202, answer.body
     assert answer.body["applied"]["behind"] == 1

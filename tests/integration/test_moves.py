@@ -14,7 +14,7 @@ from test_live import children
 from test_status import PARTS, Status, free_ports
 from test_storage_faults import Feed, started
 
-SHARE_SECONDS_MAX = 10      # "within seconds", on a busy machine
+SHARE_SECONDS_MAX = 20      # "within seconds", on a busy machine
 PAUSE_SECONDS_MAX = 2
 
 
@@ -40,19 +40,22 @@ class Extra:
 
 
 class Load(Background):
-    """Appends to the files all the time, a little each time."""
+    """Appends to the files all the time, a little each time; `longest` is for how long it did not."""
 
     def __init__(self, feed, begin, end, seconds):
         super().__init__()
         self.feed, self.begin, self.end, self.seconds = feed, begin, end, seconds
+        self.longest = 0.0
 
     def run(self):
-        start = time.monotonic()
+        start = before = time.monotonic()
         share = self.begin
         while not self.ended.is_set() and share < self.end:
             share = min(self.end, self.begin + (self.end - self.begin)
                         * (time.monotonic() - start) / self.seconds)
             self.feed.feed(share)
+            now = time.monotonic()
+            self.longest, before = max(self.longest, now - before), now
             time.sleep(0.02)
 
 
@@ -77,9 +80,13 @@ def test_workers_come_and_go(pipeline, tmp_path):
                                f"shares {shares}, not {owned()}")
             return time.monotonic() - begun
 
+        def pause():
+            return status.value("scorer-0", "hotpath_applied_pause_seconds", stage="scorer")
+
         took = {}
-        with Load(feed, 0.2, 0.9, 40):
-            time.sleep(2)
+        with Load(feed, 0.2, 0.9, 40) as load:
+            time.sleep(2.5)
+            quiet = pause()     # remembered for a while: nothing came before the load
             try:
                 for number in range(3):
                     extras.append(Extra(first, tmp_path, port + len(PARTS) + number, number))
@@ -87,12 +94,14 @@ def test_workers_come_and_go(pipeline, tmp_path):
                                        "its status")
                     shares = {0: (8, 8), 1: (6, 5, 5), 2: (4, 4, 4, 4)}[number]
                     took[f"join {number}"] = wait_shares(*shares)
-                pauses = [status.value("scorer-0", "hotpath_applied_pause_seconds", stage="scorer")]
+                pauses = [pause()]
                 assert extras[1].end() == 0
                 took["leave"] = wait_shares(6, 5, 5)
                 time.sleep(1)
-                pauses.append(status.value("scorer-0", "hotpath_applied_pause_seconds", stage="scorer"))
-                assert max(pauses) < PAUSE_SECONDS_MAX, pauses
+                pauses.append(pause())
+                # Where the load itself paused, nothing waited.
+                assert max(pauses) < max(PAUSE_SECONDS_MAX + load.longest, quiet + 0.01), \
+                    (pauses, quiet, load.longest)
                 extras[0].end(signal.SIGKILL)
                 took["killed"] = wait_shares(8, 8)
                 # Frozen with its shards: nobody takes them; it goes on where it was.
@@ -107,7 +116,7 @@ def test_workers_come_and_go(pipeline, tmp_path):
                 for extra in extras:
                     if extra.process.poll() is None:
                         extra.end(signal.SIGKILL)
-        print("seconds:", took, "longest pauses:", pauses)
+        print("seconds:", took, "longest pauses:", pauses, "of the load:", quiet, load.longest)
         feed.feed(1)
         live.wait_window(1)
         live.finish(shards=16)

