@@ -13,7 +13,7 @@ from support import kafka_tools, maker, oracle, redis_check, servers, sink_bench
 ROOT = Path(__file__).resolve().parents[2]
 HOTPATH = Path(os.environ.get("HOTPATH_TEST_BIN") or ROOT / "build" / "bin") / "hotpath"
 RUN_SECONDS_MAX = 120
-STOP_SECONDS_MAX = 30
+STOP_SECONDS_MAX = 60       # a stage may take 20 s, and there are four
 # A configd that is started by itself would meet, in the log that a test reads, the driver's warning of
 # counters that another of its pid left in /dev/shm; `hotpath run` sees to that by itself.
 os.environ.setdefault("MONGOC_DISABLE_SHM", "1")

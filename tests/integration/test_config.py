@@ -88,7 +88,7 @@ class Configd:
         if self.process.poll() is None:
             self.process.terminate()
             try:
-                assert self.process.wait(10) == 0, self.log()[-3000:]
+                assert self.process.wait(30) == 0, self.log()[-3000:]
             finally:
                 self.kill()
 

@@ -149,5 +149,5 @@ def test_help_and_version(pipeline):
     for arguments, word in ((["--help"], "run"), (["run", "--help"], "--scenarios-dir"),
                             (["--version"], "hotpath")):
         with Running(arguments, pipeline.folder) as running:
-            finished = running.wait(10)
+            finished = running.wait(30)
         assert finished.code == 0 and word in finished.stdout, finished.explain()

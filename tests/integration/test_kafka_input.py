@@ -16,7 +16,7 @@ from support.kafka_tools import Record
 
 MESSAGE_BYTES_MAX = 1 << 20
 HEAD_BYTES = 64 << 10
-SECONDS_MAX = 60
+SECONDS_MAX = 120
 
 
 def make(seed, **more):

@@ -15,7 +15,7 @@ from support import kafka_tools, maker, oracle, servers
 from test_status import Status, free_ports
 
 DATA_ERROR = 65
-SECONDS_MAX = 60
+SECONDS_MAX = 120
 SKIP = "--on-lost-offsets=skip"
 MINUTES = 20    # of event time: less than the windows of two rankings, so that they cover the loss
 

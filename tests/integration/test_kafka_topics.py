@@ -6,7 +6,7 @@ from conftest import expected_of_topic
 from support import kafka_tools, maker, oracle, servers
 from test_status import Status, free_ports
 
-SECONDS_MAX = 60
+SECONDS_MAX = 120
 LIVE = ["--commit-interval", "500ms", "--idle-timeout", "1h", "--max-hold", "7d",
         "--idle-advance=off"]
 

@@ -181,7 +181,8 @@ class Worker:
             self.sequence[shard] = first + len(results) - 1
             self.pipe += results
 
-    def wait_executed(self, seconds=10):
+    def wait_executed(self, seconds=25):
+        """Less than --gather-timeout (30 s): what waited for a missing shard does not pass for executed."""
         def executed():
             self.poll()
             return all(self.acks.get(shard, (0,))[0] == sent for shard, sent in self.sequence.items())
