@@ -145,6 +145,10 @@ typedef struct {
      *  changes then belongs to the next collect (), before which this has returned false. */
     bool (*collect_more) (void *shard, change_set_t *changes);
 
+    /*  There is time, as no event waits: does one piece of the work of later calls ahead. It changes no result.
+     *  False: there is none. NULL: never. */
+    bool (*prepare) (void *shard);
+
     /*  Number of cells (or profiles) held and their bytes, for gauges. */
     void (*measure) (const void *shard, uint64_t *cells, uint64_t *bytes);
 } stage_t;

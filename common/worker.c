@@ -208,7 +208,8 @@ static void wait_for_work (worker_t *self, bool take)
     bool empty = zmq_poll (items, takes ? 4 : 3, 0) == 0;
     if (empty && !more)
         zmq_poll (items, takes ? 4 : 3, WORKER_TURN_MS);
-    if (takes && (empty || !(items[3].revents & ZMQ_POLLIN)))
+    self->none_waits = takes && (empty || !(items[3].revents & ZMQ_POLLIN));
+    if (self->none_waits)
         worker_pause_none_waits (&self->pause, clock_ms ());
 }
 
@@ -249,6 +250,23 @@ static void advance_shards (worker_t *self, int64_t now_ms)
     }
 }
 
+/*  What comes later is prepared while nothing else waits. */
+static void prepare_shards (worker_t *self)
+{
+    if (!self->stage->prepare || !self->none_waits || self->unadvanced || self->uncollected ||
+        self->unrendered)
+        return;
+    worker_begin_part (self);
+    for (uint32_t i = 0; i < self->layout.shard_count; i++) {
+        shard_t *shard = self->shards[(self->prepare_from + i) % self->layout.shard_count];
+        while (shard && !shard->dropped && self->stage->prepare (shard->state))
+            if (!worker_may_go_on (self, false)) {
+                self->prepare_from = shard->number;
+                return;
+            }
+    }
+}
+
 static void turn (worker_t *self)
 {
     bool take = may_take (self);
@@ -271,6 +289,7 @@ static void turn (worker_t *self)
     worker_retire_partitions (self, now_ms);
     worker_resolve_ingestors (self, now_ms);
     worker_announce (self, now_ms);
+    prepare_shards (self);
     status_turn (self->status, now_ms);
     beat_tick (&self->beat, now_ms);
 }

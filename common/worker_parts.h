@@ -162,6 +162,8 @@ struct worker {
     int64_t part_until_ms;   /* pieces of the present kind of work wait from then on for the next turn … */
     bool unadvanced, uncollected, unrendered; /* … as some windows, changes or results do, … */
     uint32_t advance_from, render_from;       /* … of these shards first */
+    bool none_waits;                          /* intake was found empty when this turn began */
+    uint32_t prepare_from;
     bool rendered;           /* a result was, in this turn */
 
     worker_counts_t counts;

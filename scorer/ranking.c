@@ -138,11 +138,109 @@ static void add_bucket (ranking_t *self, score_cells_t *cells, const score_bucke
     }
 }
 
-void ranking_compute (ranking_t *self, score_cells_t *cells, const ranking_query_t *query)
+/*  ---- ahead ---- */
+
+enum { AHEAD_CELLS_MIN = 256 }; /* fewer are summed in some 20 us */
+
+/*  Events still to come are of slices that end later, or late: then they count in windows that are
+ * not complete. */
+static bool is_settled (const score_bucket_t *bucket, int64_t complete_ms)
 {
+    return bucket->start_ms + bucket->length_ms <= complete_ms && bucket->mark_ms <= complete_ms;
+}
+
+static ranking_ahead_t *keep_scores (ranking_t *self, score_cells_t *cells)
+{
+    ranking_ahead_t *ahead = memory_new (sizeof *ahead);
+    ahead->items = memory_new_array (self->touched_count, sizeof *ahead->items);
+    ahead->scores = memory_new_array (self->touched_count, sizeof *ahead->scores);
+    ahead->item_count = self->touched_count;
+    for (uint32_t i = 0; i < self->touched_count; i++) {
+        item_t *item = &cells->items.list[self->touched[i]];
+        ahead->items[i] = self->touched[i];
+        ahead->scores[i] = item->score;
+        item->score = 0;
+        item->note = 0;
+    }
+    return ahead;
+}
+
+ranking_ahead_t *ranking_look_ahead (ranking_t *self, score_cells_t *cells,
+                                     const ranking_query_t *query, int64_t complete_ms)
+{
+    uint32_t from = score_cells_lower_bound (cells, query->start_ms), to = from;
+    uint64_t cell_count = 0;
+    for (; to < cells->bucket_count && is_settled (cells->buckets[to], complete_ms); to++)
+        cell_count += cells->buckets[to]->cell_count;
+    if (cell_count < AHEAD_CELLS_MIN)
+        return NULL;
     self->touched_count = 0;
-    for (uint32_t i = score_cells_lower_bound (cells, query->start_ms);
-         i < cells->bucket_count && cells->buckets[i]->start_ms < query->end_ms; i++)
+    for (uint32_t i = from; i < to; i++)
+        add_bucket (self, cells, cells->buckets[i], query);
+    ranking_ahead_t *ahead = keep_scores (self, cells);
+    ahead->query = *query;
+    ahead->bucket_count = to - from;
+    ahead->stamps = memory_new_array (ahead->bucket_count, sizeof *ahead->stamps);
+    for (uint32_t i = from; i < to; i++)
+        ahead->stamps[i - from] = cells->buckets[i]->stamp;
+    return ahead;
+}
+
+void ranking_ahead_destroy (ranking_ahead_t **self_p)
+{
+    ranking_ahead_t *self = *self_p;
+    if (!self)
+        return;
+    free (self->stamps);
+    free (self->items);
+    free (self->scores);
+    free (self);
+    *self_p = NULL;
+}
+
+size_t ranking_ahead_bytes (const ranking_ahead_t *self)
+{
+    return self ? sizeof *self + self->bucket_count * sizeof *self->stamps +
+                      self->item_count * (sizeof *self->items + sizeof *self->scores)
+                : 0;
+}
+
+static bool is_of_use (const ranking_ahead_t *ahead, const score_cells_t *cells,
+                       const ranking_query_t *query, uint32_t from)
+{
+    if (ahead->query.start_ms != query->start_ms || ahead->query.end_ms != query->end_ms ||
+        ahead->query.weights_of.era != query->weights_of.era ||
+        ahead->query.weights_of.number != query->weights_of.number ||
+        ahead->bucket_count > cells->bucket_count - from)
+        return false;
+    for (uint32_t i = 0; i < ahead->bucket_count; i++)
+        if (ahead->stamps[i] != cells->buckets[from + i]->stamp)
+            return false;
+    return true;
+}
+
+static void take_scores (ranking_t *self, score_cells_t *cells, const ranking_ahead_t *ahead)
+{
+    for (uint32_t i = 0; i < ahead->item_count; i++) {
+        if (i + PREFETCH_CELLS < ahead->item_count)
+            __builtin_prefetch (&cells->items.list[ahead->items[i + PREFETCH_CELLS]], 1);
+        item_t *item = &cells->items.list[ahead->items[i]];
+        touch (self, item, ahead->items[i]);
+        item->score = ahead->scores[i];
+    }
+}
+
+void ranking_compute (ranking_t *self, score_cells_t *cells, const ranking_query_t *query,
+                      const ranking_ahead_t *ahead)
+{
+    uint32_t from = score_cells_lower_bound (cells, query->start_ms);
+    self->touched_count = 0;
+    if (ahead && is_of_use (ahead, cells, query, from)) {
+        take_scores (self, cells, ahead);
+        from += ahead->bucket_count;
+    }
+    for (uint32_t i = from; i < cells->bucket_count && cells->buckets[i]->start_ms < query->end_ms;
+         i++)
         if (cells->buckets[i]->mark_ms <= query->end_ms)
             add_bucket (self, cells, cells->buckets[i], query);
     ranking_start (self, query->top_k);

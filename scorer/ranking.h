@@ -6,6 +6,10 @@
  * score descending, then item id bytewise ascending. Cost: the cells of the window, and n log
  * top_k.
  *
+ *  Most of the cells of a window cannot change any more long before it ends: their sum can be taken
+ * while there is time (ranking_look_ahead), so that what remains at its end is the last slide. The
+ * order of the sum is the same, and so are its bits.
+ *
  *  Pure. It does not choose the window, and knows nothing of configs or of how results travel.
  */
 #ifndef HOTPATH_RANKING_H
@@ -20,7 +24,18 @@ typedef struct {
     double lambda_per_ms;
     const double *weights; /* by action number, of all below the cells' action_limit; finite */
     uint32_t top_k;        /* >= 1 */
+    revision_t weights_of; /* where equal, the weights of each action are; for ranking_ahead_t alone */
 } ranking_query_t;
+
+/*  The scores of a window as far as its first buckets make them. */
+typedef struct {
+    ranking_query_t query;
+    uint64_t *stamps; /* of those buckets; where one differs now, this is of no use */
+    uint32_t bucket_count;
+    uint32_t *items; /* by number */
+    double *scores;
+    uint32_t item_count;
+} ranking_ahead_t;
 
 typedef struct {
     double score;
@@ -35,8 +50,18 @@ ranking_t *ranking_new (void);
 void ranking_destroy (ranking_t **self_p);
 
 /*  Computes the ranking of a window. `cells` are only lent for scratch fields, which are 0 again
- *  afterwards. The result holds until the next call and the next change of the cells. */
-void ranking_compute (ranking_t *self, score_cells_t *cells, const ranking_query_t *query);
+ *  afterwards. The result holds until the next call and the next change of the cells. `ahead`: what
+ * of it there may be already, or NULL; it changes no result. */
+void ranking_compute (ranking_t *self, score_cells_t *cells, const ranking_query_t *query,
+                      const ranking_ahead_t *ahead);
+
+/*  The sum over the first buckets of a later window, up to the first that may still change: whose
+ * slice ends after `complete_ms` (the newest complete window), or that counts only in later windows.
+ * NULL where it is too little to be kept. */
+ranking_ahead_t *ranking_look_ahead (ranking_t *self, score_cells_t *cells,
+                                     const ranking_query_t *query, int64_t complete_ms);
+void ranking_ahead_destroy (ranking_ahead_t **self_p);
+size_t ranking_ahead_bytes (const ranking_ahead_t *self);
 
 /*  The items of the last ranking_compute, best first. */
 const ranked_t *ranking_list (const ranking_t *self, uint32_t *count);

@@ -126,6 +126,7 @@ score_bucket_t *score_cells_bucket (score_cells_t *self, int64_t start_ms, int64
     self->bucket_count++;
     self->buckets[at] =
         new_bucket (start_ms, length_ms, mark_ms, at ? self->buckets[at - 1] : NULL);
+    self->buckets[at]->stamp = ++self->stamp;
     return self->buckets[at];
 }
 
@@ -274,6 +275,7 @@ void score_cells_add (score_cells_t *self, const score_event_t *event)
         mark_dirty (bucket, score_cells_cell (self, bucket, item));
     sums->dirty = true;
     self->dirty = true;
+    bucket->stamp = ++self->stamp;
 }
 
 /*  ---- what comes soon ---- */

@@ -58,6 +58,7 @@ typedef struct {
     tag_index_t sum_index;
     uint32_t dirty_first; /* chain of cells that changed */
     bool stored;          /* some of it may be in stored records */
+    uint64_t stamp; /* of its last event, or of its making; no two buckets ever have the same one */
 } score_bucket_t;
 
 #define SCORE_CELLS_END UINT32_MAX
@@ -71,6 +72,7 @@ typedef struct {
     uint32_t recent;       /* the bucket that the last event went to */
     uint32_t action_limit; /* greatest action number seen + 1 */
     uint64_t cell_count;
+    uint64_t stamp; /* the last one given */
     bool dirty;     /* something changed since the last score_records_collect */
     bool has_stats; /* some cell has had stats */
 } score_cells_t;

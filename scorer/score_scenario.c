@@ -22,6 +22,7 @@ score_scenario_t *score_scenario_new (span_t tenant, span_t scenario, uint64_t h
     self->exact_from_ms = EVENT_TIME_NONE;
     self->newest_ms = EVENT_TIME_NONE;
     self->since.since_ms = EVENT_TIME_NONE;
+    self->ahead_of_ms = EVENT_TIME_NONE;
     self->cells = score_cells_new (hash, names);
     return self;
 }
@@ -31,6 +32,7 @@ void score_scenario_destroy (score_scenario_t **self_p)
     score_scenario_t *self = *self_p;
     if (!self)
         return;
+    ranking_ahead_destroy (&self->ahead);
     score_cells_destroy (&self->cells);
     free (self->weights);
     free (self->tenant);

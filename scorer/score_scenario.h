@@ -8,6 +8,7 @@
 
 #include "common/live_scenario.h"
 #include "common/revision_since.h"
+#include "scorer/ranking.h"
 #include "scorer/score_cells.h"
 
 /*  What decides how events become cells. Where it changes, windows begun before may miss events or
@@ -31,6 +32,8 @@ typedef struct {
     uint32_t weight_count;
     uint64_t weights_era, weights_number;
     revision_since_t since; /* of the live revision */
+    ranking_ahead_t *ahead; /* of its next window; or NULL */
+    int64_t ahead_of_ms;    /* it waits to be looked ahead of this complete window; else EVENT_TIME_NONE */
     bool dirty; /* its record is not stored as it is */
 } score_scenario_t;
 

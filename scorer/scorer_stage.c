@@ -19,6 +19,8 @@ typedef struct {
     uint32_t index_count;
     int64_t watermark_ms;      /* of the last advance; EVENT_TIME_NONE before */
     int64_t final_greatest_ms; /* input has ended here, until more is applied; or EVENT_TIME_NONE */
+    uint64_t *to_prepare;      /* hashes of scenarios that wait to be looked ahead of */
+    uint32_t to_prepare_count, to_prepare_capacity;
     change_set_t deletes;      /* for the next collect, before all puts */
     buffer_t scratch;
     ranking_t *ranking;
@@ -43,6 +45,7 @@ static void close_shard (void **shard_p)
         score_scenario_destroy (&self->list[i]);
     free (self->list);
     free (self->by_index);
+    free (self->to_prepare);
     change_set_free (&self->deletes);
     buffer_free (&self->scratch);
     ranking_destroy (&self->ranking);
@@ -333,6 +336,58 @@ static score_scenario_t *find_owed (const scorer_t *self, const uint8_t *key, si
     return scenario && score_scenario_enabled (scenario) ? scenario : NULL;
 }
 
+static ranking_query_t query_of (score_scenario_t *scenario, int64_t end_ms)
+{
+    const live_scenario_t *live = scenario->live;
+    const config_hot_score_t *config = &live->config->hot_score;
+    return (ranking_query_t){.start_ms = end_ms - config->size_ms,
+                             .end_ms = end_ms,
+                             .lambda_per_ms = config->lambda_per_ms,
+                             .weights = score_scenario_weights (scenario),
+                             .weights_of = {live->era, live->number},
+                             .top_k = config->top_k};
+}
+
+/*  The window `end_ms` was rendered: what was known of it ahead is used up. The one after a complete window
+ * waits to be looked ahead of. */
+static void want_ahead (scorer_t *self, score_scenario_t *scenario, int64_t end_ms,
+                        int64_t watermark_ms)
+{
+    if (scenario->ahead && scenario->ahead->query.end_ms <= end_ms)
+        ranking_ahead_destroy (&scenario->ahead);
+    if (scenario->ahead || watermark_ms == EVENT_TIME_NONE || end_ms > watermark_ms)
+        return;
+    bool waits = scenario->ahead_of_ms != EVENT_TIME_NONE;
+    scenario->ahead_of_ms = end_ms;
+    if (waits)
+        return;
+    if (self->to_prepare_count == self->to_prepare_capacity) {
+        self->to_prepare_capacity = self->to_prepare_capacity ? 2 * self->to_prepare_capacity : 16;
+        self->to_prepare = memory_resize (self->to_prepare,
+                                          self->to_prepare_capacity * sizeof *self->to_prepare);
+    }
+    self->to_prepare[self->to_prepare_count++] = scenario->hash;
+}
+
+static bool prepare (void *shard)
+{
+    scorer_t *self = shard;
+    if (!self->to_prepare_count)
+        return false;
+    score_scenario_t *scenario = find_by_hash (self, self->to_prepare[--self->to_prepare_count]);
+    if (!scenario)
+        return true;
+    int64_t complete_ms = scenario->ahead_of_ms;
+    scenario->ahead_of_ms = EVENT_TIME_NONE;
+    if (complete_ms == EVENT_TIME_NONE || !score_scenario_enabled (scenario))
+        return true;
+    ranking_query_t query =
+        query_of (scenario, complete_ms + scenario->live->config->hot_score.slide_ms);
+    ranking_ahead_destroy (&scenario->ahead);
+    scenario->ahead = ranking_look_ahead (self->ranking, scenario->cells, &query, complete_ms);
+    return true;
+}
+
 static int render (void *shard, const uint8_t *key, size_t key_size, const stage_time_t *time,
                    buffer_t *body)
 {
@@ -345,12 +400,9 @@ static int render (void *shard, const uint8_t *key, size_t key_size, const stage
         return -1;
     const live_scenario_t *live = scenario->live;
     const config_hot_score_t *config = &live->config->hot_score;
-    ranking_query_t query = {.start_ms = end_ms - config->size_ms,
-                             .end_ms = end_ms,
-                             .lambda_per_ms = config->lambda_per_ms,
-                             .weights = score_scenario_weights (scenario),
-                             .top_k = config->top_k};
-    ranking_compute (self->ranking, scenario->cells, &query);
+    ranking_query_t query = query_of (scenario, end_ms);
+    ranking_compute (self->ranking, scenario->cells, &query, scenario->ahead);
+    want_ahead (self, scenario, end_ms, time->watermark_ms);
     result_ranking_t ranking = {.top_k = config->top_k, .item_stats = config->item_stats};
     ranking_list (self->ranking, &ranking.item_count);
     result_header_t header = {.kind = RESULT_RANKING,
@@ -390,7 +442,7 @@ static void preview (void *shard, const live_scenario_t *live, const scenario_co
                              .lambda_per_ms = config->lambda_per_ms,
                              .weights = weights,
                              .top_k = config->top_k < limit ? config->top_k : limit};
-    ranking_compute (self->ranking, scenario->cells, &query);
+    ranking_compute (self->ranking, scenario->cells, &query, NULL);
     const ranked_t *list = ranking_list (self->ranking, &head.item_count);
     head.has = true;
     head.start_ms = query.start_ms;
@@ -410,7 +462,8 @@ static void measure (const void *shard, uint64_t *cells, uint64_t *bytes)
     *bytes = sizeof *self;
     for (uint32_t i = 0; i < self->count; i++) {
         *cells += self->list[i]->cells->cell_count;
-        *bytes += sizeof *self->list[i] + score_cells_memory_bytes (self->list[i]->cells);
+        *bytes += sizeof *self->list[i] + score_cells_memory_bytes (self->list[i]->cells) +
+                  ranking_ahead_bytes (self->list[i]->ahead);
     }
 }
 
@@ -429,4 +482,5 @@ const stage_t scorer_stage = {.id = STAGE_SCORER,
                               .render = render,
                               .preview = preview,
                               .collect = collect,
+                              .prepare = prepare,
                               .measure = measure};

@@ -143,8 +143,9 @@ static void agrees_with_the_formula (void **state)
         int windows = 0;
         for (int64_t end = windows_floor (BASE, SLIDE); end < BASE + 5 * SIZE; end += SLIDE) {
             ranking_query_t query = {end - SIZE, end, no_decay ? 0 : LAMBDA, weights,
-                                     end / SLIDE % 2 ? 5 : 1000};
-            ranking_compute (ranking, cells, &query);
+                                     end / SLIDE % 2 ? 5 : 1000,
+                                     {0}};
+            ranking_compute (ranking, cells, &query, NULL);
             assert_agrees (raw, &query, ranking);
             uint32_t count;
             ranking_list (ranking, &count);
@@ -189,8 +190,8 @@ static void same_bits_in_any_order (void **state)
         uint32_t count[2];
         const ranked_t *list[2];
         for (int i = 0; i < 2; i++) {
-            ranking_query_t query = {end - SIZE, end, LAMBDA, weights[i], 1000};
-            ranking_compute (rankings[i], cells[i], &query);
+            ranking_query_t query = {end - SIZE, end, LAMBDA, weights[i], 1000, {0}};
+            ranking_compute (rankings[i], cells[i], &query, NULL);
             list[i] = ranking_list (rankings[i], &count[i]);
         }
         assert_int_equal (count[0], count[1]);
@@ -264,8 +265,8 @@ static void ties_zero_and_negative (void **state)
                      true);
     ranking_t *ranking = ranking_new ();
     for (uint32_t top_k = 1; top_k <= 6; top_k++) {
-        ranking_query_t query = {0, 60000, 0, weights, top_k};
-        ranking_compute (ranking, cells, &query);
+        ranking_query_t query = {0, 60000, 0, weights, top_k, {0}};
+        ranking_compute (ranking, cells, &query, NULL);
         uint32_t count;
         const ranked_t *list = ranking_list (ranking, &count);
         assert_int_equal (count, top_k < 4 ? top_k : 4);
@@ -307,8 +308,8 @@ static void takes_its_slices (void **state)
             score_cells_t *cells = score_cells_new (1, actions);
             add (cells, &(raw_t){cases[i].time_ms, cases[i].mark_ms, 3, ACTION_VIEW},
                  cases[i].slice_ms, false);
-            ranking_query_t query = {100, 200, lambdas[j], weights, 10};
-            ranking_compute (ranking, cells, &query);
+            ranking_query_t query = {100, 200, lambdas[j], weights, 10, {0}};
+            ranking_compute (ranking, cells, &query, NULL);
             uint32_t count;
             const ranked_t *list = ranking_list (ranking, &count);
             if (count != cases[i].taken && !(lambdas[j] > 1))
@@ -321,12 +322,125 @@ static void takes_its_slices (void **state)
     action_names_destroy (&actions);
 }
 
+/*  ---- ahead ---- */
+
+enum { AHEAD_SIZE = 2 * SIZE, SLIDE_EVENTS = 600 };
+
+/*  One of a slide, or late: of some slide before it that the window still covers. */
+static void add_of_slide (score_cells_t *cells, int64_t slide_start_ms, bool late)
+{
+    static const uint16_t used[3] = {ACTION_VIEW, ACTION_CLICK, ACTION_DISLIKE};
+    raw_t raw = {.item = (uint32_t)(rand () % ITEMS), .action = used[rand () % 3]};
+    raw.time_ms = late ? slide_start_ms - 1 - rand () % (AHEAD_SIZE - 2 * SLIDE)
+                       : slide_start_ms + rand () % SLIDE;
+    raw.mark_ms = windows_mark (raw.time_ms, slide_start_ms, AHEAD_SIZE, SLIDE);
+    add (cells, &raw, SLICE, false);
+}
+
+/*  The scores of the last ranking_compute by item, 0 where it is not ranked. */
+static void scores_of (const ranking_t *ranking, double *scores)
+{
+    uint32_t count;
+    const ranked_t *list = ranking_list (ranking, &count);
+    memset (scores, 0, ITEMS * sizeof *scores);
+    for (uint32_t i = 0; i < count; i++)
+        scores[number_in (&list[i])] = list[i].score;
+}
+
+/*  Was it used for this window? What it says is made wrong, and shows or does not. */
+static bool shows (ranking_ahead_t *ahead, ranking_t *ranking, score_cells_t *cells,
+                   const ranking_query_t *query, const double *right)
+{
+    double scores[ITEMS];
+    for (uint32_t i = 0; i < ahead->item_count; i++)
+        ahead->scores[i] += 1000;
+    ranking_compute (ranking, cells, query, ahead);
+    scores_of (ranking, scores);
+    return memcmp (scores, right, sizeof scores) != 0;
+}
+
+static void ahead_changes_no_bit (void **state)
+{
+    (void)state;
+    action_names_t *actions = action_names_new ();
+    ranking_t *ranking = ranking_new ();
+    score_cells_t *cells = score_cells_new (1, actions);
+    ranking_ahead_t *ahead = NULL;
+    double weights[2][ACTION_CUSTOM] = {{[ACTION_VIEW] = 0.1, [ACTION_CLICK] = 1 / 3.0},
+                                        {[ACTION_VIEW] = 0.7, [ACTION_DISLIKE] = -0.1}};
+    int used = 0;
+    srand (21);
+    for (int slide = 1; slide < 60; slide++) {
+        int64_t end_ms = windows_floor (BASE, SLIDE) + slide * SLIDE;
+        bool late = slide % 3 == 0, other_weights = slide % 10 == 5;
+        for (int i = 0; i < SLIDE_EVENTS; i++)
+            add_of_slide (cells, end_ms - SLIDE, late && slide > 16 && i % 100 == 0);
+        uint64_t revision = (uint64_t)slide / 10 + other_weights;
+        ranking_query_t query = {end_ms - AHEAD_SIZE, end_ms, LAMBDA, weights[revision % 2], 1000,
+                                 {1, revision}};
+        double scores[2][ITEMS];
+        ranking_compute (ranking, cells, &query, NULL);
+        scores_of (ranking, scores[0]);
+        ranking_compute (ranking, cells, &query, ahead);
+        scores_of (ranking, scores[1]);
+        assert_memory_equal (scores[0], scores[1], sizeof scores[0]);
+        if (ahead && slide > 17) {
+            bool shown = shows (ahead, ranking, cells, &query, scores[0]);
+            assert_int_equal (shown, !late && !other_weights && slide % 10);
+            used += shown;
+        }
+        ranking_ahead_destroy (&ahead);
+        score_cells_expire (cells, end_ms - AHEAD_SIZE, &(change_set_t){0});
+        query.weights_of.number = (uint64_t)slide / 10;
+        query.weights = weights[query.weights_of.number % 2];
+        query.start_ms += SLIDE;
+        query.end_ms += SLIDE;
+        ahead = ranking_look_ahead (ranking, cells, &query, end_ms);
+        assert_true (slide < 4 || ahead);
+    }
+    assert_true (used > 15);
+    ranking_ahead_destroy (&ahead);
+    score_cells_destroy (&cells);
+    ranking_destroy (&ranking);
+    action_names_destroy (&actions);
+}
+
+/*  Too little to be kept, and slices that are not settled, leave no trace. */
+static void nothing_ahead (void **state)
+{
+    (void)state;
+    action_names_t *actions = action_names_new ();
+    ranking_t *ranking = ranking_new ();
+    score_cells_t *cells = score_cells_new (1, actions);
+    double weights[ACTION_CUSTOM] = {[ACTION_VIEW] = 1};
+    int64_t start_ms = windows_floor (BASE, SLIDE);
+    for (int i = 0; i < 3000; i++)
+        add_of_slide (cells, start_ms, false);
+    ranking_query_t query = {start_ms - SIZE, start_ms + 2 * SLIDE, LAMBDA, weights, 10, {1, 1}};
+    assert_null (ranking_look_ahead (ranking, cells, &query, start_ms + SLIDE));
+    for (int slide = 1; slide < 8; slide++)
+        for (int i = 0; i < 3000; i++)
+            add_of_slide (cells, start_ms + slide * SLIDE, false);
+    query.end_ms = start_ms + 9 * SLIDE;
+    assert_null (ranking_look_ahead (ranking, cells, &query, start_ms + SLIDE));
+    ranking_ahead_t *ahead = ranking_look_ahead (ranking, cells, &query, start_ms + 8 * SLIDE);
+    assert_non_null (ahead);
+    assert_true (ranking_ahead_bytes (ahead) >= ITEMS * 12 && ranking_ahead_bytes (NULL) == 0);
+    for (uint32_t i = 0; i < cells->items.count; i++) /* scratch fields are 0 again */
+        assert_true (!cells->items.list[i].note && cells->items.list[i].score == 0);
+    ranking_ahead_destroy (&ahead);
+    score_cells_destroy (&cells);
+    ranking_destroy (&ranking);
+    action_names_destroy (&actions);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (agrees_with_the_formula), cmocka_unit_test (same_bits_in_any_order),
         cmocka_unit_test (heap_keeps_the_best),     cmocka_unit_test (ties_zero_and_negative),
-        cmocka_unit_test (takes_its_slices),
+        cmocka_unit_test (takes_its_slices),        cmocka_unit_test (ahead_changes_no_bit),
+        cmocka_unit_test (nothing_ahead),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
