@@ -50,6 +50,13 @@ static inline uint32_t tag_index_next (const tag_index_t *self, uint32_t tag, ui
     return TAG_INDEX_NONE;
 }
 
+/*  The first number of a tag, most likely the one that is meant; or TAG_INDEX_NONE. */
+static inline uint32_t tag_index_first (const tag_index_t *self, uint32_t tag)
+{
+    uint64_t at = TAG_INDEX_START;
+    return tag_index_next (self, tag, &at);
+}
+
 /*  Asks the processor for the memory where a tag is looked for. */
 static inline void tag_index_ask (const tag_index_t *self, uint32_t tag)
 {

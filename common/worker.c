@@ -195,6 +195,12 @@ static bool may_take (const worker_t *self)
     return live_config_ready (self->config) && worker_stuck (self, NULL) == 0;
 }
 
+/*  Is some work of the last turn left to this one? */
+static bool has_work_left (const worker_t *self)
+{
+    return self->unadvanced || self->uncollected || self->unrendered;
+}
+
 static void wait_for_work (worker_t *self, bool take)
 {
     zmq_pollitem_t items[] = {
@@ -203,10 +209,9 @@ static void wait_for_work (worker_t *self, bool take)
         {NULL, committer_fd (self->committer), ZMQ_POLLIN, 0},
         {zsock_resolve (self->intake), 0, ZMQ_POLLIN, 0},
     };
-    bool more = self->unadvanced || self->uncollected || self->unrendered;
     bool takes = take && !self->has_held;
     bool empty = zmq_poll (items, takes ? 4 : 3, 0) == 0;
-    if (empty && !more)
+    if (empty && !has_work_left (self))
         zmq_poll (items, takes ? 4 : 3, WORKER_TURN_MS);
     self->none_waits = takes && (empty || !(items[3].revents & ZMQ_POLLIN));
     if (self->none_waits)
@@ -253,8 +258,7 @@ static void advance_shards (worker_t *self, int64_t now_ms)
 /*  What comes later is prepared while nothing else waits. */
 static void prepare_shards (worker_t *self)
 {
-    if (!self->stage->prepare || !self->none_waits || self->unadvanced || self->uncollected ||
-        self->unrendered)
+    if (!self->stage->prepare || !self->none_waits || has_work_left (self))
         return;
     worker_begin_part (self);
     for (uint32_t i = 0; i < self->layout.shard_count; i++) {

@@ -154,8 +154,7 @@ void profile_strings_prefetch (const profile_strings_t *self, uint32_t hash, int
         tag_index_ask (&self->index, hash);
         return;
     }
-    uint64_t at = TAG_INDEX_START;
-    uint32_t number = tag_index_next (&self->index, hash, &at);
+    uint32_t number = tag_index_first (&self->index, hash);
     if (number != TAG_INDEX_NONE)
         __builtin_prefetch (entry_of (self, number), 1);
 }

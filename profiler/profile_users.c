@@ -62,8 +62,7 @@ void profile_users_prefetch (const profile_users_t *self, uint64_t hash, profile
         tag_index_ask (&self->index, tag);
         return;
     }
-    uint64_t at = TAG_INDEX_START;
-    uint32_t slot = tag_index_next (&self->index, tag, &at);
+    uint32_t slot = tag_index_first (&self->index, tag);
     if (slot != PROFILE_SLOT_NONE)
         profile_users_prefetch_slot (self, slot, step, shared);
 }

@@ -86,8 +86,7 @@ void item_table_ask_place (const item_table_t *self, uint64_t hash)
 
 bool item_table_ask_item (const item_table_t *self, uint64_t hash, uint32_t *number)
 {
-    uint64_t at = TAG_INDEX_START;
-    *number = tag_index_next (&self->index, tag_index_tag (hash), &at);
+    *number = tag_index_first (&self->index, tag_index_tag (hash));
     if (*number == TAG_INDEX_NONE)
         return false;
     __builtin_prefetch (&self->list[*number], 1);

@@ -290,8 +290,7 @@ static void ask_bucket (const score_cells_t *self, score_ask_t *ask)
 
 static void ask_sums (uint16_t action, const score_ask_t *ask)
 {
-    uint64_t at = TAG_INDEX_START;
-    uint32_t number = tag_index_next (&ask->bucket->sum_index, sum_tag (ask->item, action), &at);
+    uint32_t number = tag_index_first (&ask->bucket->sum_index, sum_tag (ask->item, action));
     if (number != TAG_INDEX_NONE)
         __builtin_prefetch (&ask->bucket->sums[number], 1);
 }

@@ -317,6 +317,7 @@ static void configure (void *shard, const live_scenario_t *live, const stage_tim
     score_scenario_t *scenario = scenario_of (self, live);
     score_scenario_forget_weights (scenario);
     score_scenario_take_shape (scenario, time->greatest_ms);
+    ranking_ahead_destroy (&scenario->ahead); /* of another revision; perhaps there is no next window */
     if (!score_scenario_enabled (scenario))
         return;
     scenario->newest_ms = windows_newest (time->watermark_ms, live->config->hot_score.slide_ms);
@@ -336,16 +337,24 @@ static score_scenario_t *find_owed (const scorer_t *self, const uint8_t *key, si
     return scenario && score_scenario_enabled (scenario) ? scenario : NULL;
 }
 
-static ranking_query_t query_of (score_scenario_t *scenario, int64_t end_ms)
+static ranking_query_t query_by (const config_hot_score_t *config, const double *weights,
+                                 int64_t end_ms)
 {
-    const live_scenario_t *live = scenario->live;
-    const config_hot_score_t *config = &live->config->hot_score;
     return (ranking_query_t){.start_ms = end_ms - config->size_ms,
                              .end_ms = end_ms,
                              .lambda_per_ms = config->lambda_per_ms,
-                             .weights = score_scenario_weights (scenario),
-                             .weights_of = {live->era, live->number},
+                             .weights = weights,
                              .top_k = config->top_k};
+}
+
+/*  By its live config. */
+static ranking_query_t query_of (score_scenario_t *scenario, int64_t end_ms)
+{
+    const live_scenario_t *live = scenario->live;
+    ranking_query_t query =
+        query_by (&live->config->hot_score, score_scenario_weights (scenario), end_ms);
+    query.weights_of = (revision_t){live->era, live->number};
+    return query;
 }
 
 /*  The window `end_ms` was rendered: what was known of it ahead is used up. The one after a complete window
@@ -383,7 +392,6 @@ static bool prepare (void *shard)
         return true;
     ranking_query_t query =
         query_of (scenario, complete_ms + scenario->live->config->hot_score.slide_ms);
-    ranking_ahead_destroy (&scenario->ahead);
     scenario->ahead = ranking_look_ahead (self->ranking, scenario->cells, &query, complete_ms);
     return true;
 }
@@ -437,11 +445,9 @@ static void preview (void *shard, const live_scenario_t *live, const scenario_co
     uint32_t actions = scenario->cells->action_limit;
     double *weights = memory_new_array (actions ? actions : 1, sizeof *weights);
     score_scenario_weights_by (scenario, &config->weights, weights);
-    ranking_query_t query = {.start_ms = end_ms - config->size_ms,
-                             .end_ms = end_ms,
-                             .lambda_per_ms = config->lambda_per_ms,
-                             .weights = weights,
-                             .top_k = config->top_k < limit ? config->top_k : limit};
+    ranking_query_t query = query_by (config, weights, end_ms);
+    if (query.top_k > limit)
+        query.top_k = limit;
     ranking_compute (self->ranking, scenario->cells, &query, NULL);
     const ranked_t *list = ranking_list (self->ranking, &head.item_count);
     head.has = true;

@@ -146,10 +146,10 @@ size_t gather_key_drop (gather_key_t *self, uint32_t at, token_list_t *done)
 
 bool gather_key_waits (const gather_key_t *self)
 {
-    bool waits = false;
     for (uint32_t i = 0; i < self->slot_count; i++)
-        waits = waits || self->slots[i]->dirty;
-    return waits;
+        if (self->slots[i]->dirty)
+            return true;
+    return false;
 }
 
 void gather_key_tell (gather_key_t *self, uint32_t shards_total, const chain_token_t *token,
