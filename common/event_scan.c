@@ -7,11 +7,16 @@
 #include "common/event_scan.h"
 
 #include <yyjson.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 #include "common/utf8.h"
 
 enum {
     DIGITS_MAX = 18, /* no sum of them overflows */
     LANES = 16,
+    ALL_LANES = (1 << LANES) - 1,
+    MISSING_MAX = 2, /* keys in a row */
     WORD_BITS = 64,
     BYTE_BITS = 8,
 };
@@ -20,11 +25,9 @@ enum {
 _Static_assert ((int)EVENT_SLOT_COUNT <= (int)WORD_BITS, "a bit for each slot");
 
 typedef int8_t lanes_t __attribute__ ((vector_size (LANES)));
-typedef uint64_t key_lanes_t __attribute__ ((vector_size (EVENT_SCAN_KEY_BYTES)));
 
 typedef struct {
-    event_scan_key_t *keys;
-    uint32_t key_count; /* of this message, so far */
+    event_scan_key_t *next_key, *keys_end;
     const char *end;
     event_fields_t *fields;
     uint64_t seen; /* slots whose key came */
@@ -32,6 +35,8 @@ typedef struct {
 
 static inline const char *skip_space (const scan_t *self, const char *at)
 {
+    if (at < self->end && (uint8_t)*at > ' ') /* nearly always */
+        return at;
     while (at < self->end && (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t'))
         at++;
     return at;
@@ -49,13 +54,16 @@ static bool is_plain (char byte)
     return (signed char) byte >= ' ' && byte != '"' && byte != '\\';
 }
 
-/*  Which byte of the word, in the order of memory, is the first that is not 0. */
-static size_t first_byte (uint64_t word)
+/*  Bit i: lane i of a comparison holds. */
+static inline uint32_t bits_of (lanes_t found)
 {
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-    return (size_t)__builtin_ctzll (word) / BYTE_BITS;
+#ifdef __SSE2__
+    return (uint32_t)_mm_movemask_epi8 ((__m128i)found);
 #else
-    return (size_t)__builtin_clzll (word) / BYTE_BITS;
+    uint32_t bits = 0;
+    for (int i = 0; i < LANES; i++)
+        bits |= (uint32_t)(found[i] & 1) << i;
+    return bits;
 #endif
 }
 
@@ -64,15 +72,11 @@ static inline const char *pass_plain (const char *at, const char *end)
 {
     for (; end - at >= LANES; at += LANES) {
         lanes_t block;
-        uint64_t words[LANES * BYTE_BITS / WORD_BITS];
         memcpy (&block, at, LANES);
         /* Signed: bytes from 0x80 on are below ' ' as well. */
-        lanes_t found = (lanes_t)(block < ' ') | (lanes_t)(block == '"') | (lanes_t)(block == '\\');
-        memcpy (words, &found, LANES);
-        if (words[0])
-            return at + first_byte (words[0]);
-        if (words[1])
-            return at + sizeof words[0] + first_byte (words[1]);
+        uint32_t found = bits_of ((lanes_t)(block < ' ') | (lanes_t)(block == '"') | (lanes_t)(block == '\\'));
+        if (found)
+            return at + __builtin_ctz (found);
     }
     while (at < end && is_plain (*at))
         at++;
@@ -110,42 +114,52 @@ static inline const char *scan_text (const scan_t *self, const char *from, span_
 static inline bool is_expected (const scan_t *self, const char *at, const event_scan_key_t *key,
                                 event_slot_t object)
 {
-    key_lanes_t bytes, text, mask;
-    if (key->object != object || !key->size || self->end - at < (ptrdiff_t)sizeof bytes)
+    if (key->object != object || self->end - at < EVENT_SCAN_KEY_BYTES)
         return false;
-    memcpy (&bytes, at, sizeof bytes);
-    memcpy (&text, key->text, sizeof text);
-    memcpy (&mask, key->mask, sizeof mask);
-    bytes = (bytes ^ text) & mask;
-    return !(bytes[0] | bytes[1] | bytes[2] | bytes[3]);
+    uint32_t same = ALL_LANES;
+    for (int i = 0; i < EVENT_SCAN_KEY_BYTES; i += LANES) {
+        lanes_t bytes, text, any;
+        memcpy (&bytes, at + i, LANES);
+        memcpy (&text, key->text + i, LANES);
+        memcpy (&any, key->any + i, LANES);
+        same &= bits_of ((lanes_t)(bytes == text) | any);
+    }
+    return same == ALL_LANES && key->size;
 }
 
 static void expect (event_scan_key_t *key, event_slot_t object, span_t text, event_slot_t slot)
 {
     *key = (event_scan_key_t){.object = (int8_t)object, .slot = (int8_t)slot};
-    if (text.size >= EVENT_SCAN_KEY_BYTES)
+    if (text.size + 3 > EVENT_SCAN_KEY_BYTES)
         return;
-    key->size = (uint8_t)(text.size + 1);
-    memcpy (key->text, text.bytes, key->size); /* the quotation mark too */
-    memset (key->mask, 0xff, key->size);
+    key->size = (uint8_t)(text.size + 3);
+    key->text[0] = '"';
+    memcpy (key->text + 1, text.bytes, text.size);
+    memcpy (key->text + 1 + text.size, "\":", 2);
+    memset (key->any + key->size, 0xff, sizeof key->any - key->size);
 }
 
-/*  A key behind its quotation mark. One that is expected, with its size, has an end that is known at once. */
+/*  A key up to its value. One that is expected, with its size, has an end that is known at once; so has one that
+ * is expected behind some that this message goes without. */
 static inline const char *scan_key (scan_t *self, const char *at, event_slot_t object, event_slot_t *slot)
 {
-    event_scan_key_t *key = self->key_count < EVENT_SCAN_KEYS ? &self->keys[self->key_count++] : NULL;
-    if (key && is_expected (self, at, key, object)) {
-        *slot = key->slot;
-        return at + key->size;
-    }
+    event_scan_key_t *next = self->next_key;
+    for (event_scan_key_t *key = next; key < self->keys_end && key <= next + MISSING_MAX; key++)
+        if (is_expected (self, at, key, object)) {
+            self->next_key = key + 1;
+            *slot = key->slot;
+            return at + key->size;
+        }
     span_t text;
-    at = scan_text (self, at, &text);
-    if (!at)
+    if (!is_at (self, at, '"') || !(at = scan_text (self, at + 1, &text)))
         return NULL;
     *slot = object == EVENT_SLOT_NONE ? EVENT_SLOT_NONE : event_fields_find (object, text);
-    if (key)
-        expect (key, object, text, *slot);
-    return at;
+    if (next < self->keys_end) {
+        expect (next, object, text, *slot);
+        self->next_key++;
+    }
+    at = skip_space (self, at);
+    return is_at (self, at, ':') ? at + 1 : NULL;
 }
 
 /*  ---- numbers ---- */
@@ -204,6 +218,19 @@ static const char *scan_number (const scan_t *self, const char *from, event_valu
 
 /*  ---- values ---- */
 
+/*  False: its key came before. The later one counts, and nothing that is within the earlier one. */
+static inline bool keep (scan_t *self, event_slot_t slot, event_kind_t kind, event_value_t value)
+{
+    if (slot == EVENT_SLOT_NONE)
+        return true;
+    uint64_t bit = UINT64_C (1) << slot;
+    bool first = !(self->seen & bit);
+    self->seen |= bit;
+    self->fields->values[slot] = value;
+    self->fields->kinds[slot] = (uint8_t)kind;
+    return first;
+}
+
 static const char *scan_value (scan_t *self, const char *at, event_slot_t slot, uint32_t depth);
 
 static const char *scan_array (scan_t *self, const char *at, uint32_t depth)
@@ -235,12 +262,18 @@ static const char *scan_object (scan_t *self, const char *at, event_slot_t objec
         return at + 1;
     for (;; at++) {
         event_slot_t slot;
-        at = skip_space (self, at);
-        if (!is_at (self, at, '"') || !(at = scan_key (self, at + 1, object, &slot)))
+        at = scan_key (self, skip_space (self, at), object, &slot);
+        if (!at)
             return NULL;
         at = skip_space (self, at);
-        if (!is_at (self, at, ':') || !(at = scan_value (self, skip_space (self, at + 1), slot, depth)))
+        if (is_at (self, at, '"')) { /* most are texts */
+            event_value_t value;
+            at = scan_text (self, at + 1, &value.text);
+            if (!at || !keep (self, slot, EVENT_KIND_TEXT, value))
+                return NULL;
+        } else if (!(at = scan_value (self, at, slot, depth))) {
             return NULL;
+        }
         at = skip_space (self, at);
         if (!is_at (self, at, ','))
             return is_at (self, at, '}') ? at + 1 : NULL;
@@ -289,20 +322,15 @@ static const char *scan_value (scan_t *self, const char *at, event_slot_t slot, 
     event_value_t value = {.node = NULL};
     event_kind_t kind;
     at = scan_any (self, at, slot, depth, &value, &kind);
-    if (!at || slot == EVENT_SLOT_NONE)
-        return at;
-    uint64_t bit = UINT64_C (1) << slot;
-    if (self->seen & bit)
-        return NULL; /* the later one counts, and nothing that is within the earlier one */
-    self->seen |= bit;
-    self->fields->values[slot] = value;
-    self->fields->kinds[slot] = (uint8_t)kind;
-    return at;
+    return at && keep (self, slot, kind, value) ? at : NULL;
 }
 
 bool event_scan_read (event_scan_key_t *keys, span_t message, event_fields_t *fields)
 {
-    scan_t self = {.keys = keys, .end = message.bytes + message.size, .fields = fields};
+    scan_t self = {.next_key = keys,
+                   .keys_end = keys + EVENT_SCAN_KEYS,
+                   .end = message.bytes + message.size,
+                   .fields = fields};
     event_fields_clear (fields);
     const char *at = skip_space (&self, message.bytes);
     if (!is_at (&self, at, '{'))
@@ -313,7 +341,7 @@ bool event_scan_read (event_scan_key_t *keys, span_t message, event_fields_t *fi
 
 void event_scan_tags (span_t message, const void *node, event_t *event)
 {
-    scan_t self = {.key_count = EVENT_SCAN_KEYS, .end = message.bytes + message.size};
+    scan_t self = {.end = message.bytes + message.size}; /* expects no keys */
     const char *at = skip_space (&self, (const char *)node + 1);
     while (!is_at (&self, at, ']') && event->tag_count < EVENT_TAGS_MAX) {
         event_value_t value = {.node = NULL};

@@ -12,7 +12,7 @@
 enum { EVENT_SCAN_KEYS = 64, EVENT_SCAN_KEY_BYTES = 32 };
 /*  The keys of the message before, in their order: zeroed at first. Private. */
 typedef struct {
-    uint8_t text[EVENT_SCAN_KEY_BYTES], mask[EVENT_SCAN_KEY_BYTES];
+    uint8_t text[EVENT_SCAN_KEY_BYTES], any[EVENT_SCAN_KEY_BYTES];
     uint8_t size; /* with the quotation mark behind; 0: none */
     int8_t object, slot;
 } event_scan_key_t;

@@ -109,7 +109,7 @@ static void test_as_the_whole_reader (void **state)
     };
     static const char bytes[] = "{}[]\",:.-+eE0123456789 \\u\nntf\x80\xe8\x00";
     uint64_t random = 88172645463325252;
-    event_parser_t *whole = event_parser_new ();
+    event_parser_t *whole = event_parser_new (), *warm = event_parser_new ();
     for (int i = 0; i < MUTATIONS; i++) {
         const char *from = MESSAGES[i % (int)(sizeof MESSAGES / sizeof *MESSAGES)];
         char text[MESSAGE_BYTES];
@@ -128,8 +128,10 @@ static void test_as_the_whole_reader (void **state)
         event_parser_t *parser = event_parser_new ();
         compare (parser, whole, (span_t){from, strlen (from)}); /* its keys are expected now */
         compare (parser, whole, (span_t){text, size});
+        compare (warm, whole, (span_t){from, strlen (from)}); /* other keys came before, some of them its own */
         event_parser_destroy (&parser);
     }
+    event_parser_destroy (&warm);
     event_parser_destroy (&whole);
 }
 
