@@ -141,6 +141,12 @@ int distinct_add (distinct_t *self, uint64_t hash)
     return 1;
 }
 
+void distinct_prefetch (const distinct_t *self, uint64_t hash)
+{
+    if (self->registers)
+        __builtin_prefetch (&self->registers[hash >> (64 - self->shape.register_bits)], 1);
+}
+
 void distinct_merge (distinct_t *self, const distinct_t *other)
 {
     CHECK (self->shape.register_bits == other->shape.register_bits &&

@@ -26,6 +26,8 @@ distinct_t *distinct_new (distinct_shape_t shape);
 void distinct_destroy (distinct_t **self_p);
 /*  Adds a 64-bit hash of good quality (XXH3). Returns 1 where the state changed, else 0. */
 int distinct_add (distinct_t *self, uint64_t hash);
+/*  Asks the processor for what an add of that hash will touch. */
+void distinct_prefetch (const distinct_t *self, uint64_t hash);
 /*  self = union of both; shapes must be equal. */
 void distinct_merge (distinct_t *self, const distinct_t *other);
 /*  Empties it. */

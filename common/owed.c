@@ -459,6 +459,8 @@ void owed_acknowledged (owed_t *self, uint32_t sink, uint64_t executed)
     while (pipe->count && flight_at (pipe, 0)->sequence <= executed) {
         if (pipe->count > SETTLE_AHEAD)
             prefetch (flight_at (pipe, SETTLE_AHEAD)->entry);
+        if (pipe->count > SETTLE_AHEAD / 2) /* that one is there by now */
+            owed_index_prefetch (&self->entries, flight_at (pipe, SETTLE_AHEAD / 2)->entry->hash);
         const flight_t *flight = flight_at (pipe, 0);
         entry_t *entry = flight->entry;
         bool last = flight->chunk + 1 == flight->chunk_count;

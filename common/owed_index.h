@@ -33,6 +33,12 @@ static inline void *owed_index_next (const owed_index_t *self, uint64_t hash, ui
             return self->places[*at].entry;
     return NULL;
 }
+/*  Asks the processor for what the two below will touch. */
+static inline void owed_index_prefetch (const owed_index_t *self, uint64_t hash)
+{
+    if (self->capacity)
+        __builtin_prefetch (&self->places[hash & (self->capacity - 1)], 1);
+}
 void owed_index_add (owed_index_t *self, uint64_t hash, void *entry);
 /*  One that is there. */
 void owed_index_remove (owed_index_t *self, uint64_t hash, const void *entry);

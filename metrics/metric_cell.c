@@ -79,6 +79,14 @@ void metric_cell_count (metric_cell_t *self, const stage_event_t *event, bool us
         collect_hash (&self->items, event->item_hash);
 }
 
+void metric_cell_prefetch (const metric_cell_t *self, const stage_event_t *event)
+{
+    if (self->users)
+        distinct_prefetch (self->users, event->key_hash);
+    if (self->items)
+        distinct_prefetch (self->items, event->item_hash);
+}
+
 void metric_cell_merge (metric_cell_t *self, const metric_cell_t *other)
 {
     for (uint32_t i = 0; i < ACTION_KNOWN_COUNT; i++)

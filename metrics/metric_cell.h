@@ -36,6 +36,8 @@ void metric_cell_free (metric_cell_t *self);
 void metric_cell_clear (metric_cell_t *self);
 /*  Counts one event; collects its user and its item where told. */
 void metric_cell_count (metric_cell_t *self, const stage_event_t *event, bool users, bool items);
+/*  Asks the processor for what counting it will touch. */
+void metric_cell_prefetch (const metric_cell_t *self, const stage_event_t *event);
 /*  self += other; sets are merged where self has them. */
 void metric_cell_merge (metric_cell_t *self, const metric_cell_t *other);
 size_t metric_cell_memory_bytes (const metric_cell_t *self);

@@ -108,6 +108,12 @@ metric_cell_t *metric_cells_change (metric_cells_t *self, int64_t slice_ms, int6
     return cell;
 }
 
+void metric_cells_prefetch (const metric_cells_t *self, const stage_event_t *event)
+{
+    if (self->recent)
+        metric_cell_prefetch (self->recent, event);
+}
+
 void metric_cells_sum (const metric_cells_t *self, int64_t start_ms, int64_t end_ms,
                        metric_cell_t *sum)
 {

@@ -18,6 +18,8 @@ void metric_cells_destroy (metric_cells_t **self_p);
  * Borrowed until the next call. */
 metric_cell_t *metric_cells_change (metric_cells_t *self, int64_t slice_ms, int64_t length_ms,
                                     int64_t mark_ms);
+/*  Asks the processor for what an event will touch, if it falls into the cell that was changed last. */
+void metric_cells_prefetch (const metric_cells_t *self, const stage_event_t *event);
 /*  Adds to `sum` what counts in the window [start, end): the cells whose slice begins in it, and
  * whose mark is at most `end`. (Slices of an earlier slide may reach beyond the window's end.) */
 void metric_cells_sum (const metric_cells_t *self, int64_t start_ms, int64_t end_ms,

@@ -366,6 +366,16 @@ static void loaded (void *shard, const stage_time_t *time)
             metric_scenario_adopt (self->scenarios[i], time); /* it left the configuration */
 }
 
+static void prefetch (const void *shard, const stage_event_t *events, uint32_t count)
+{
+    const shard_t *self = shard;
+    for (uint32_t i = 0; i < count; i++) {
+        const live_scenario_t *live = events[i].scenario;
+        if (live && live->index < self->index_count && self->by_index[live->index])
+            metric_cells_prefetch (self->by_index[live->index]->cells, &events[i]);
+    }
+}
+
 static apply_t apply (void *shard, const stage_event_t *event)
 {
     static const stage_time_t unknown = {.watermark_ms = EVENT_TIME_NONE,
@@ -480,6 +490,7 @@ const stage_t metrics_stage = {
     .close = close_shard,
     .load = load,
     .loaded = loaded,
+    .prefetch = prefetch,
     .apply = apply,
     .advance = advance,
     .finish = finish,
