@@ -132,10 +132,15 @@ score_bucket_t *score_cells_bucket (score_cells_t *self, int64_t start_ms, int64
 
 /*  ---- cells ---- */
 
+static uint32_t slot_of (const score_bucket_t *bucket, uint32_t item)
+{
+    return (item * UINT32_C (0x9e3779b1) >> 7) & (bucket->slot_count - 1);
+}
+
 static uint32_t *find_slot (const score_bucket_t *bucket, uint32_t item)
 {
     uint32_t mask = bucket->slot_count - 1;
-    uint32_t at = (item * UINT32_C (0x9e3779b1) >> 7) & mask;
+    uint32_t at = slot_of (bucket, item);
     while (bucket->slots[at] && bucket->cells[bucket->slots[at] - 1].item != item)
         at = (at + 1) & mask;
     return &bucket->slots[at];
@@ -290,6 +295,9 @@ static void ask_bucket (const score_cells_t *self, score_ask_t *ask)
 
 static void ask_sums (uint16_t action, const score_ask_t *ask)
 {
+    uint32_t slot = ask->bucket->slots[slot_of (ask->bucket, ask->item)];
+    if (slot)
+        __builtin_prefetch (&ask->bucket->cells[slot - 1], 1);
     uint32_t number = tag_index_first (&ask->bucket->sum_index, sum_tag (ask->item, action));
     if (number != TAG_INDEX_NONE)
         __builtin_prefetch (&ask->bucket->sums[number], 1);
@@ -308,6 +316,7 @@ void score_cells_ask (const score_cells_t *self, int step, uint64_t item_hash, u
     else if (step == 2) {
         item_table_ask_id (&self->items, ask->item);
         tag_index_ask (&ask->bucket->sum_index, sum_tag (ask->item, action));
+        __builtin_prefetch (&ask->bucket->slots[slot_of (ask->bucket, ask->item)], 1);
     } else
         ask_sums (action, ask);
 }
