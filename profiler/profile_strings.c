@@ -103,30 +103,9 @@ uint32_t profile_strings_hash (span_t text)
     return (uint32_t)XXH3_64bits (text.bytes, text.size);
 }
 
-/*  memcmp without the call: texts are short, and hashes already equal. */
-static bool same_bytes (const char *a, const char *b, size_t size)
-{
-    uint64_t x, y;
-    if (size < sizeof x) {
-        for (size_t i = 0; i < size; i++)
-            if (a[i] != b[i])
-                return false;
-        return true;
-    }
-    for (size_t at = 0; at + sizeof x <= size; at += sizeof x) {
-        memcpy (&x, a + at, sizeof x);
-        memcpy (&y, b + at, sizeof y);
-        if (x != y)
-            return false;
-    }
-    memcpy (&x, a + size - sizeof x, sizeof x);
-    memcpy (&y, b + size - sizeof y, sizeof y);
-    return x == y;
-}
-
 static bool is_text (const entry_t *entry, span_t text)
 {
-    return entry->size == text.size && same_bytes (text_of (entry).bytes, text.bytes, text.size);
+    return entry->size == text.size && span_same_bytes (text_of (entry).bytes, text.bytes, text.size);
 }
 
 static uint32_t new_number (profile_strings_t *self)

@@ -3,16 +3,20 @@
  */
 #include "profiler/profile_table_parts.h"
 
+enum { PREFETCH_MAX = 32 };
+
 void profile_table_prefetch (const profile_table_t *self, const stage_event_t *events,
                              uint32_t count)
 {
+    uint32_t hashes[PREFETCH_MAX]; /* of items: labels are few, and near anyhow */
+    count = count < PREFETCH_MAX ? count : PREFETCH_MAX;
+    for (uint32_t i = 0; i < count; i++)
+        hashes[i] = profile_strings_hash (events[i].item);
     for (int step = PROFILE_FETCH_INDEX; step <= PROFILE_FETCH_EVENT; step++) {
         for (uint32_t i = 0; i < count; i++)
             profile_users_prefetch (&self->users, events[i].key_hash, (profile_fetch_t)step, &self->shared);
-        /* Labels are few, and near anyhow. */
         for (uint32_t i = 0; i < count && step < 2; i++)
-            profile_strings_prefetch (self->shared.strings, profile_strings_hash (events[i].item),
-                                      step);
+            profile_strings_prefetch (self->shared.strings, hashes[i], step);
     }
 }
 
