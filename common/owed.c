@@ -157,6 +157,12 @@ static entry_t *find (const owed_t *self, const void *key, size_t key_size)
     return find_hash (self, key, key_size, hash_of (key, key_size));
 }
 
+static void prefetch (const entry_t *entry)
+{
+    for (size_t at = 0; at < sizeof *entry; at += LINE_BYTES)
+        __builtin_prefetch ((const char *)entry + at, 1);
+}
+
 static void enqueue (owed_t *self, entry_t *entry)
 {
     if (!entry->waiting)
@@ -308,6 +314,16 @@ void owed_put (owed_t *self, const void *key, size_t key_size, uint64_t route, c
     mark_changed (self, entry);
 }
 
+void owed_prefetch (const owed_t *self, const void *key, size_t key_size, int step)
+{
+    uint64_t hash = hash_of (key, key_size), at = OWED_INDEX_START;
+    const entry_t *entry = step ? owed_index_next (&self->entries, hash, &at) : NULL;
+    if (!step)
+        owed_index_prefetch (&self->entries, hash);
+    else if (entry)
+        prefetch (entry);
+}
+
 bool owed_has (const owed_t *self, const void *key, size_t key_size)
 {
     return find (self, key, key_size) != NULL;
@@ -447,12 +463,6 @@ size_t owed_pipe_bytes (const owed_t *self, uint32_t sink)
 }
 
 /*  An entry was last touched when it was sent, and very many may have been since. */
-static void prefetch (const entry_t *entry)
-{
-    for (size_t at = 0; at < sizeof *entry; at += LINE_BYTES)
-        __builtin_prefetch ((const char *)entry + at, 1);
-}
-
 void owed_acknowledged (owed_t *self, uint32_t sink, uint64_t executed)
 {
     pipe_t *pipe = &self->pipes[sink];

@@ -31,6 +31,9 @@ void owed_destroy (owed_t **self_p);
  *  when it is sent, and only its name is stored. */
 void owed_put (owed_t *self, const void *key, size_t key_size, uint64_t route, const void *body,
                size_t body_size);
+/*  Asks the processor for the memory where owed_put will look for it, in two steps (0, 1), each for what the one
+ * before brought. Changes nothing. */
+void owed_prefetch (const owed_t *self, const void *key, size_t key_size, int step);
 /*  Is it owed (waiting or sent and not acknowledged)? */
 bool owed_has (const owed_t *self, const void *key, size_t key_size);
 /*  It is no longer owed, wherever it is: what is of it in a pipe settles nothing. */

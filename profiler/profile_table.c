@@ -174,6 +174,19 @@ static void owe (profile_table_t *self, uint32_t slot)
     user->dirty = false;
 }
 
+/*  The look-ups of several overlap. */
+static void owe_group (profile_table_t *self, const uint32_t *slots, uint32_t count)
+{
+    uint8_t keys[DUE_GROUP][PROFILE_KEY_BYTES];
+    for (uint32_t i = 0; i < count; i++)
+        profile_table_key (self, profile_table_user (self, slots[i]), 'p', keys[i]);
+    for (int step = 0; step < 2; step++)
+        for (uint32_t i = 0; i < count; i++)
+            self->setup.ask_owed (self->setup.owed_arg, keys[i], sizeof keys[i], step);
+    for (uint32_t i = 0; i < count; i++)
+        owe (self, slots[i]);
+}
+
 /*  Takes the next users that are due, and asks for them: heaps hold slots alone. */
 static uint32_t take_due (profile_table_t *self, profile_due_t *due, int64_t until_ms, uint32_t *slots)
 {
@@ -183,33 +196,36 @@ static uint32_t take_due (profile_table_t *self, profile_due_t *due, int64_t unt
     return count;
 }
 
-static void owe_due (profile_table_t *self)
+/*  One that is due and was written less than a second ago waits for the clock. */
+static bool hold_back (profile_table_t *self, uint32_t slot)
+{
+    profile_user_t *user = profile_table_user (self, slot);
+    if (user->written_ms == INT64_MIN || self->now_ms - user->written_ms >= PROFILE_WRITE_INTERVAL_MS)
+        return false;
+    profile_due_push (&self->held, user->written_ms + PROFILE_WRITE_INTERVAL_MS, slot);
+    user->queued = true;
+    return true;
+}
+
+static void owe_due_of (profile_table_t *self, profile_due_t *due, int64_t until_ms)
 {
     uint32_t slots[DUE_GROUP], count;
-    while ((count = take_due (self, &self->due, self->watermark_ms, slots)) > 0) {
+    while ((count = take_due (self, due, until_ms, slots)) > 0) {
+        uint32_t ready = 0;
         for (uint32_t i = 0; i < count; i++) {
             profile_user_t *user = profile_table_user (self, slots[i]);
             user->queued = false;
-            if (!user->dirty)
-                continue;
-            if (user->written_ms != INT64_MIN &&
-                self->now_ms - user->written_ms < PROFILE_WRITE_INTERVAL_MS) {
-                profile_due_push (&self->held, user->written_ms + PROFILE_WRITE_INTERVAL_MS,
-                                  slots[i]);
-                user->queued = true;
-            } else {
-                owe (self, slots[i]);
-            }
+            if (user->dirty && !hold_back (self, slots[i]))
+                slots[ready++] = slots[i];
         }
+        owe_group (self, slots, ready);
     }
-    while ((count = take_due (self, &self->held, self->now_ms, slots)) > 0) {
-        for (uint32_t i = 0; i < count; i++) {
-            profile_user_t *user = profile_table_user (self, slots[i]);
-            user->queued = false;
-            if (user->dirty)
-                owe (self, slots[i]);
-        }
-    }
+}
+
+static void owe_due (profile_table_t *self)
+{
+    owe_due_of (self, &self->due, self->watermark_ms);
+    owe_due_of (self, &self->held, self->now_ms);
 }
 
 /*  ---- when a user is dropped ---- */
@@ -362,14 +378,20 @@ void profile_table_finish (profile_table_t *self, const stage_time_t *time)
     take_time (self, time);
     profile_due_clear (&self->due);
     profile_due_clear (&self->held);
+    uint32_t slots[DUE_GROUP], count = 0;
     for (uint32_t i = 0; i < self->users.slot_count; i++) {
         profile_user_t *user = profile_users_at (&self->users, i);
         if (!user)
             continue;
         user->queued = false;
         if (user->dirty && self->scenarios.list[user->scenario]->update_ms)
-            owe (self, i);
+            slots[count++] = i;
+        if (count == DUE_GROUP) {
+            owe_group (self, slots, count);
+            count = 0;
+        }
     }
+    owe_group (self, slots, count);
 }
 
 void profile_table_configure (profile_table_t *self, const live_scenario_t *live,

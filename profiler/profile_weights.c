@@ -1,7 +1,6 @@
 /*  profile_weights: a lazily filled array over config_weights_get. */
 #include "profiler/profile_weights.h"
 
-#include <math.h>
 #include <stdlib.h>
 
 #include "common/memory.h"
@@ -34,7 +33,7 @@ static void grow (profile_weights_t *self, uint32_t needed)
     self->capacity = capacity;
 }
 
-double profile_weights_get (profile_weights_t *self, uint16_t action)
+double profile_weights_look_up (profile_weights_t *self, uint16_t action)
 {
     if (!self->config)
         return 0;

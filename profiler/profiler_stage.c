@@ -32,6 +32,11 @@ static void owe (void *arg, const void *key, size_t key_size, uint64_t route)
     owed_put (arg, key, key_size, route, NULL, 0);
 }
 
+static void ask_owed (void *arg, const void *key, size_t key_size, int step)
+{
+    owed_prefetch (arg, key, key_size, step);
+}
+
 static bool is_owed (void *arg, const void *key, size_t key_size)
 {
     return owed_has (arg, key, key_size);
@@ -47,6 +52,7 @@ static void *stage_open (const stage_context_t *context)
                                    .find = context->find,
                                    .find_arg = context->find_arg,
                                    .owe = owe,
+                                   .ask_owed = ask_owed,
                                    .is_owed = is_owed,
                                    .owed_arg = context->owed};
     shard->table = profile_table_new (&setup);

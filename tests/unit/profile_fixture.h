@@ -56,6 +56,14 @@ static inline void owe (void *arg, const void *key, size_t key_size, uint64_t ro
     f->owed_count++;
 }
 
+static inline void ask_owed (void *arg, const void *key, size_t key_size, int step)
+{
+    (void)arg;
+    (void)key;
+    (void)key_size;
+    (void)step;
+}
+
 static inline bool is_owed (void *arg, const void *key, size_t key_size)
 {
     (void)key;
@@ -83,6 +91,7 @@ static inline profile_table_t *new_table (fixture_t *f, action_names_t *names)
                                                        .find = find,
                                                        .find_arg = f,
                                                        .owe = owe,
+                                                       .ask_owed = ask_owed,
                                                        .is_owed = is_owed,
                                                        .owed_arg = f});
 }
