@@ -1,11 +1,12 @@
 /*  event_scan: see event_scan.h. What takes time is to wait for where a string ends, since all that is behind it
  *  begins there: strings are looked at 16 bytes at a time (the compilers' vector extension), and keys are taken to
- *  be those of the message before.
+ *  be those of the message before, but for a few that this one may go without.
  *
  *  Each function goes on at a place and returns where it ended, or NULL: not of the usual shape.
  */
 #include "common/event_scan.h"
 
+#include <endian.h>
 #include <yyjson.h>
 #ifdef __SSE2__
 #include <emmintrin.h>
@@ -15,10 +16,9 @@
 enum {
     DIGITS_MAX = 18, /* no sum of them overflows */
     LANES = 16,
-    ALL_LANES = (1 << LANES) - 1,
     MISSING_MAX = 2, /* keys in a row */
     WORD_BITS = 64,
-    BYTE_BITS = 8,
+    AROUND_KEY = 3, /* two quotation marks and a colon */
 };
 /*  An integer up to here, and a power of ten up to 10^22, are doubles: their quotient is rounded once. */
 #define EXACT_MAX (UINT64_C (1) << 53)
@@ -47,24 +47,44 @@ static inline bool is_at (const scan_t *self, const char *at, char byte)
     return at < self->end && *at == byte;
 }
 
+/*  ---- 16 comparisons at once: where one holds, all bits of its lane are set ---- */
+
+#ifdef __SSE2__
+static inline bool all_lanes (lanes_t found)
+{
+    return _mm_movemask_epi8 ((__m128i)found) == (1 << LANES) - 1;
+}
+
+/*  The first that holds, or LANES. Without a branch for each half: most texts are of about 8 bytes. */
+static inline int first_lane (lanes_t found)
+{
+    return __builtin_ctz ((uint32_t)_mm_movemask_epi8 ((__m128i)found) | 1u << LANES);
+}
+#else
+static inline bool all_lanes (lanes_t found)
+{
+    uint64_t words[2];
+    memcpy (words, &found, LANES);
+    return (words[0] & words[1]) == UINT64_MAX;
+}
+
+static inline int first_lane (lanes_t found)
+{
+    uint64_t words[2];
+    memcpy (words, &found, LANES);
+    words[0] = le64toh (words[0]);
+    words[1] = le64toh (words[1]);
+    if (words[0])
+        return __builtin_ctzll (words[0]) / 8;
+    return words[1] ? 8 + __builtin_ctzll (words[1]) / 8 : LANES;
+}
+#endif
+
 /*  ---- strings ---- */
 
 static bool is_plain (char byte)
 {
     return (signed char) byte >= ' ' && byte != '"' && byte != '\\';
-}
-
-/*  Bit i: lane i of a comparison holds. */
-static inline uint32_t bits_of (lanes_t found)
-{
-#ifdef __SSE2__
-    return (uint32_t)_mm_movemask_epi8 ((__m128i)found);
-#else
-    uint32_t bits = 0;
-    for (int i = 0; i < LANES; i++)
-        bits |= (uint32_t)(found[i] & 1) << i;
-    return bits;
-#endif
 }
 
 /*  The first byte that is not plain, or the end. */
@@ -74,9 +94,9 @@ static inline const char *pass_plain (const char *at, const char *end)
         lanes_t block;
         memcpy (&block, at, LANES);
         /* Signed: bytes from 0x80 on are below ' ' as well. */
-        uint32_t found = bits_of ((lanes_t)(block < ' ') | (lanes_t)(block == '"') | (lanes_t)(block == '\\'));
-        if (found)
-            return at + __builtin_ctz (found);
+        int first = first_lane ((lanes_t)(block < ' ') | (lanes_t)(block == '"') | (lanes_t)(block == '\\'));
+        if (first < LANES)
+            return at + first;
     }
     while (at < end && is_plain (*at))
         at++;
@@ -116,23 +136,23 @@ static inline bool is_expected (const scan_t *self, const char *at, const event_
 {
     if (key->object != object || self->end - at < EVENT_SCAN_KEY_BYTES)
         return false;
-    uint32_t same = ALL_LANES;
+    lanes_t same = ~(lanes_t){0};
     for (int i = 0; i < EVENT_SCAN_KEY_BYTES; i += LANES) {
         lanes_t bytes, text, any;
         memcpy (&bytes, at + i, LANES);
         memcpy (&text, key->text + i, LANES);
         memcpy (&any, key->any + i, LANES);
-        same &= bits_of ((lanes_t)(bytes == text) | any);
+        same &= (lanes_t)(bytes == text) | any;
     }
-    return same == ALL_LANES && key->size;
+    return key->size && all_lanes (same);
 }
 
 static void expect (event_scan_key_t *key, event_slot_t object, span_t text, event_slot_t slot)
 {
     *key = (event_scan_key_t){.object = (int8_t)object, .slot = (int8_t)slot};
-    if (text.size + 3 > EVENT_SCAN_KEY_BYTES)
+    if (text.size + AROUND_KEY > EVENT_SCAN_KEY_BYTES)
         return;
-    key->size = (uint8_t)(text.size + 3);
+    key->size = (uint8_t)(text.size + AROUND_KEY);
     key->text[0] = '"';
     memcpy (key->text + 1, text.bytes, text.size);
     memcpy (key->text + 1 + text.size, "\":", 2);
@@ -144,7 +164,7 @@ static void expect (event_scan_key_t *key, event_slot_t object, span_t text, eve
 static inline const char *scan_key (scan_t *self, const char *at, event_slot_t object, event_slot_t *slot)
 {
     event_scan_key_t *next = self->next_key;
-    for (event_scan_key_t *key = next; key < self->keys_end && key <= next + MISSING_MAX; key++)
+    for (event_scan_key_t *key = next; key < self->keys_end && key - next <= MISSING_MAX; key++)
         if (is_expected (self, at, key, object)) {
             self->next_key = key + 1;
             *slot = key->slot;

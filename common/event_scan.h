@@ -12,8 +12,8 @@
 enum { EVENT_SCAN_KEYS = 64, EVENT_SCAN_KEY_BYTES = 32 };
 /*  The keys of the message before, in their order: zeroed at first. Private. */
 typedef struct {
-    uint8_t text[EVENT_SCAN_KEY_BYTES], any[EVENT_SCAN_KEY_BYTES];
-    uint8_t size; /* with the quotation mark behind; 0: none */
+    uint8_t text[EVENT_SCAN_KEY_BYTES], any[EVENT_SCAN_KEY_BYTES]; /* any: 0xff where a byte may be any */
+    uint8_t size; /* with its quotation marks and the colon; 0: none */
     int8_t object, slot;
 } event_scan_key_t;
 

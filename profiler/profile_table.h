@@ -33,7 +33,8 @@ typedef struct {
     const live_scenario_t *(*find) (void *arg, uint64_t hash); /* NULL: not configured now */
     void *find_arg;
     void (*owe) (void *arg, const void *key, size_t key_size, uint64_t route);
-    void (*ask_owed) (void *arg, const void *key, size_t key_size, int step); /* owed_prefetch */
+    /*  Asks for the memory that `owe` of that key will touch, in steps 0 and 1. Changes nothing. */
+    void (*ask_owed) (void *arg, const void *key, size_t key_size, int step);
     bool (*is_owed) (void *arg, const void *key, size_t key_size);
     void *owed_arg;
 } profile_table_setup_t;
