@@ -5,6 +5,7 @@
 #ifndef HOTPATH_KEY_HASH_H
 #define HOTPATH_KEY_HASH_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include "common/span.h"
 
@@ -15,7 +16,8 @@ uint64_t key_hash_scenario (span_t tenant, span_t scenario);
 /*  Shard of a hash: 0 .. shard_count - 1. */
 static inline uint32_t key_hash_shard (uint64_t hash, uint32_t shard_count)
 {
-    return (uint32_t)(hash % shard_count);
+    bool power_of_two = !(shard_count & (shard_count - 1)); /* as it mostly is: without a division */
+    return (uint32_t)(power_of_two ? hash & (shard_count - 1) : hash % shard_count);
 }
 
 #endif

@@ -66,6 +66,17 @@ static void spread (void **state)
     assert_int_equal (key_hash_shard (UINT64_MAX, 1), 0);
 }
 
+/*  Whatever the count: shards are in states that are stored. */
+static void shard_is_the_remainder (void **state)
+{
+    (void)state;
+    for (uint32_t count = 1; count <= 1024; count++) {
+        uint64_t one = hash ("t", "s", "item-1") + count;
+        assert_int_equal (key_hash_shard (one, count), one % count);
+        assert_int_equal (key_hash_shard (UINT64_MAX, count), UINT64_MAX % count);
+    }
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -73,6 +84,7 @@ int main (void)
         cmocka_unit_test (tuples),
         cmocka_unit_test (longest),
         cmocka_unit_test (spread),
+        cmocka_unit_test (shard_is_the_remainder),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
