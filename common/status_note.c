@@ -9,10 +9,13 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/memory.h"
 #include "common/state_layout.h"
+
+enum { ASIDE_KEPT_S = 60 };
 
 struct status_noted {
     char path[PATH_MAX];
@@ -121,12 +124,28 @@ static int read_note (int folder_fd, const char *name, status_note_t *note)
     return found && of_use ? 0 : -1;
 }
 
+/*  What a process left that was killed between writing its note aside and giving it its name. A young one may be just
+ * about to be locked. */
+static void sweep_aside (int folder_fd, const char *name)
+{
+    struct stat status;
+    int fd = openat (folder_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd < 0)
+        return;
+    if (fstat (fd, &status) == 0 && S_ISREG (status.st_mode) && time (NULL) - status.st_mtime > ASIDE_KEPT_S &&
+        flock (fd, LOCK_EX | LOCK_NB) == 0)
+        remove_dead (folder_fd, fd, name);
+    close (fd);
+}
+
 status_note_t *status_notes_read (const char *folder, size_t *count)
 {
     status_note_t *list = NULL, note;
     *count = 0;
     DIR *entries = opendir (folder);
     for (struct dirent *entry; entries && (entry = readdir (entries)) != NULL;) {
+        if (entry->d_name[0] == '.')
+            sweep_aside (dirfd (entries), entry->d_name);
         if (entry->d_name[0] == '.' || strlen (entry->d_name) >= sizeof note.name ||
             read_note (dirfd (entries), entry->d_name, &note) != 0)
             continue;

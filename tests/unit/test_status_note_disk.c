@@ -5,9 +5,12 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/status_note.h"
@@ -99,6 +102,37 @@ static void dead (void **state)
     status_note_remove (&again);
 }
 
+/*  A file as a note has it before it gets its name; its path, of so many seconds ago. */
+static char *aside (const char *folder, const char *end, int64_t age_s)
+{
+    static char path[4096];
+    snprintf (path, sizeof path, "%s/.scorer-0.%s", folder, end);
+    int fd = open (path, O_CREAT | O_RDWR | O_CLOEXEC, 0644);
+    struct timespec times[2] = {{.tv_sec = time (NULL) - age_s}, {.tv_sec = time (NULL) - age_s}};
+    assert_true (fd >= 0);
+    assert_int_equal (futimens (fd, times), 0);
+    close (fd);
+    return path;
+}
+
+static void unfinished (void **state)
+{
+    size_t count;
+    char *path = aside (*state, "locked", 3600);
+    int fd = open (path, O_RDONLY | O_CLOEXEC);
+    assert_int_equal (flock (fd, LOCK_EX | LOCK_NB), 0);
+    free (status_notes_read (*state, &count));
+    assert_int_equal (access (path, F_OK), 0);
+    close (fd);
+    free (status_notes_read (*state, &count));
+    assert_int_equal (access (path, F_OK), -1);
+
+    path = aside (*state, "young", 0);
+    free (status_notes_read (*state, &count));
+    assert_int_equal (access (path, F_OK), 0);
+    unlink (path);
+}
+
 static void no_notes (void **state)
 {
     static const char *const texts[] = {"", "kind", "kind scorer\npid x\naddress a\ngiven 1\n",
@@ -136,6 +170,7 @@ int main (void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown (in_order_and_gone, temp_folder_make, temp_folder_remove),
         cmocka_unit_test_setup_teardown (dead, temp_folder_make, temp_folder_remove),
+        cmocka_unit_test_setup_teardown (unfinished, temp_folder_make, temp_folder_remove),
         cmocka_unit_test_setup_teardown (no_notes, temp_folder_make, temp_folder_remove),
         cmocka_unit_test_setup_teardown (cannot_be_put, temp_folder_make, temp_folder_remove),
     };
