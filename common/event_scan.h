@@ -10,7 +10,7 @@
 #include "common/event_fields.h"
 
 enum { EVENT_SCAN_KEYS = 64, EVENT_SCAN_KEY_BYTES = 32 };
-/*  The keys of the message before, in their order: zeroed at first. Private. */
+/*  The keys of the messages before, about in their order: zeroed at first. Private. */
 typedef struct {
     uint8_t text[EVENT_SCAN_KEY_BYTES], any[EVENT_SCAN_KEY_BYTES]; /* any: 0xff where a byte may be any */
     uint8_t size; /* with its quotation marks and the colon; 0: none */

@@ -13,7 +13,7 @@
 uint64_t key_hash (span_t tenant, span_t scenario, span_t id);
 /*  Hash of (tenant, scenario). */
 uint64_t key_hash_scenario (span_t tenant, span_t scenario);
-/*  Shard of a hash: 0 .. shard_count - 1. */
+/*  Shard of a hash: 0 .. shard_count - 1; of at least 1. */
 static inline uint32_t key_hash_shard (uint64_t hash, uint32_t shard_count)
 {
     bool power_of_two = !(shard_count & (shard_count - 1)); /* as it mostly is: without a division */

@@ -462,11 +462,11 @@ size_t owed_pipe_bytes (const owed_t *self, uint32_t sink)
     return self->pipes[sink].bytes;
 }
 
-/*  An entry was last touched when it was sent, and very many may have been since. */
 void owed_acknowledged (owed_t *self, uint32_t sink, uint64_t executed)
 {
     pipe_t *pipe = &self->pipes[sink];
     while (pipe->count && flight_at (pipe, 0)->sequence <= executed) {
+        /* An entry was last touched when it was sent, and very many may have been since. */
         if (pipe->count > SETTLE_AHEAD)
             prefetch (flight_at (pipe, SETTLE_AHEAD)->entry);
         if (pipe->count > SETTLE_AHEAD / 2) /* that one is there by now */

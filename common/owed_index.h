@@ -33,7 +33,7 @@ static inline void *owed_index_next (const owed_index_t *self, uint64_t hash, ui
             return self->places[*at].entry;
     return NULL;
 }
-/*  Asks the processor for what the two below will touch. */
+/*  Asks the processor for what looking for a result of that hash, or adding or removing it, touches first. */
 static inline void owed_index_prefetch (const owed_index_t *self, uint64_t hash)
 {
     if (self->capacity)

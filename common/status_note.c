@@ -1,5 +1,6 @@
 #include "common/status_note.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +16,8 @@
 #include "common/memory.h"
 #include "common/state_layout.h"
 
-enum { ASIDE_KEPT_S = 60 };
+#define ASIDE_END "XXXXXX" /* of a name aside: mkostemp's */
+enum { ASIDE_END_BYTES = sizeof ASIDE_END - 1, ASIDE_KEPT_S = 60 };
 
 struct status_noted {
     char path[PATH_MAX];
@@ -23,11 +25,12 @@ struct status_noted {
 };
 
 /*  Written aside and renamed: a reader never sees half of it. The lock is taken before, and goes with
- * the file; until then its name is one that readers, who lock what they look at, pass over. */
+ * the file; until then its name is one that readers, who lock what they look at, leave alone for
+ * ASIDE_KEPT_S. */
 static int write_note (const char *folder, const char *path, const status_note_t *note)
 {
     char aside[PATH_MAX + 16];
-    snprintf (aside, sizeof aside, "%s/.%s.XXXXXX", folder, note->name);
+    snprintf (aside, sizeof aside, "%s/.%s." ASIDE_END, folder, note->name);
     int fd = mkostemp (aside, O_CLOEXEC);
     if (fd < 0)
         return -1;
@@ -124,8 +127,20 @@ static int read_note (int folder_fd, const char *name, status_note_t *note)
     return found && of_use ? 0 : -1;
 }
 
-/*  What a process left that was killed between writing its note aside and giving it its name. A young one may be just
- * about to be locked. */
+/*  Is it .NAME.XXXXXX? */
+static bool is_aside (const char *name)
+{
+    size_t size = strlen (name);
+    if (name[0] != '.' || size < ASIDE_END_BYTES + 3 || name[size - ASIDE_END_BYTES - 1] != '.')
+        return false;
+    for (const char *at = name + size - ASIDE_END_BYTES; *at; at++)
+        if (!isalnum ((unsigned char)*at))
+            return false;
+    return true;
+}
+
+/*  What a process left that was killed between writing its note aside and giving it its name. A
+ * young one may be just about to be locked. */
 static void sweep_aside (int folder_fd, const char *name)
 {
     struct stat status;
@@ -144,7 +159,7 @@ status_note_t *status_notes_read (const char *folder, size_t *count)
     *count = 0;
     DIR *entries = opendir (folder);
     for (struct dirent *entry; entries && (entry = readdir (entries)) != NULL;) {
-        if (entry->d_name[0] == '.')
+        if (is_aside (entry->d_name))
             sweep_aside (dirfd (entries), entry->d_name);
         if (entry->d_name[0] == '.' || strlen (entry->d_name) >= sizeof note.name ||
             read_note (dirfd (entries), entry->d_name, &note) != 0)

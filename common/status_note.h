@@ -32,8 +32,8 @@ status_noted_t *status_note_put (const char *folder, const status_note_t *note, 
 void status_note_remove (status_noted_t **self_p);
 
 /*  All notes of a folder, by kind (in the order of an event's way, configd first) and name; at most
- *  STATUS_NOTES_MAX. Notes of dead processes whose names were not given are swept, and what is left of unfinished ones. The caller frees
- *  the list. *count is 0 where the folder is not there. */
+ *  STATUS_NOTES_MAX. Notes of dead processes whose names were not given are swept, and so is what
+ *  unfinished ones left. The caller frees the list. *count is 0 where the folder is not there. */
 status_note_t *status_notes_read (const char *folder, size_t *count);
 
 #endif

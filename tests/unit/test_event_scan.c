@@ -135,11 +135,81 @@ static void test_as_the_whole_reader (void **state)
     event_parser_destroy (&whole);
 }
 
+/*  What is expected must not change what is said: by keys of other messages, and by none. */
+static void scan_both (event_scan_key_t *keys, span_t message)
+{
+    event_scan_key_t none[EVENT_SCAN_KEYS] = {0};
+    event_fields_t fields, expected;
+    bool taken = event_scan_read (keys, message, &fields);
+    if (taken != event_scan_read (none, message, &expected))
+        fail_msg ("%s: %.*s", taken ? "taken" : "left", (int)message.size, message.bytes);
+    if (taken)
+        assert_memory_equal (fields.kinds, expected.kinds, sizeof fields.kinds);
+    for (size_t i = 0; taken && i < EVENT_SLOT_COUNT; i++) {
+        if (fields.kinds[i] == EVENT_KIND_TEXT)
+            assert_true (fields.values[i].text.bytes == expected.values[i].text.bytes &&
+                         fields.values[i].text.size == expected.values[i].text.size);
+        else if (fields.kinds[i] != EVENT_KIND_ABSENT)
+            assert_true (fields.values[i].integer == expected.values[i].integer);
+    }
+}
+
+/*  Keys that some messages have and others do not, at other places, twice, in other objects, cut. */
+static void test_keys_of_other_messages (void **state)
+{
+    (void)state;
+    static const char *const MESSAGES[] = {
+        "{\"user_id\":\"a\",\"position\":1,\"item_id\":\"b\",\"x\":2,\"duration\":3,\"watch_duration\":4.5}",
+        "{\"user_id\":\"a\",\"item_id\":\"b\",\"x\":2,\"duration\":3,\"watch_duration\":4.5}",
+        "{\"user_id\":\"a\",\"x\":2,\"watch_duration\":4.5}",
+        "{\"user_id\":\"a\",\"watch_duration\":4.5}",
+        "{\"user_id\":\"a\",\"item_id\":\"b\",\"position\":1}",
+        "{\"user_id\":\"a\",\"item_id\":\"b\",\"user_id\":\"c\"}",
+        "{\"user_id\":\"a\",\"item_id\":\"b\",\"item_id\":\"c\"}",
+        "{\"user_id\":\"a\",\"extra\":{\"duration\":7},\"duration\":3}",
+        "{\"user_id\":\"a\",\"duration\":3,\"extra\":{\"duration\":7}}",
+        "{\"user_id\":\"a\",\"other\":{\"duration\":7,\"user_id\":\"d\"},\"duration\":3}",
+        "{\"user_id\":\"a\",\"item_id\"}",
+        "{\"user_id\":\"a\",\"item_id\":}",
+        "{\"user_id\":\"a\",\"item_id\" :\"b\"}",
+        "{\"user_id\":\"a\",\"item_id\":\"b\"",
+    };
+    enum { COUNT = sizeof MESSAGES / sizeof *MESSAGES };
+    event_scan_key_t keys[EVENT_SCAN_KEYS] = {0};
+    for (size_t i = 0; i < COUNT * COUNT; i++) {
+        scan_both (keys, span_of (MESSAGES[i / COUNT]));
+        scan_both (keys, span_of (MESSAGES[i % COUNT]));
+    }
+}
+
+/*  Around the longest key that can be expected, and the last bytes of a message. */
+static void test_long_keys_near_the_end (void **state)
+{
+    (void)state;
+    for (size_t size = 26; size <= 33; size++) {
+        for (size_t more = 0; more <= 40; more++) {
+            char text[MESSAGE_BYTES];
+            int length = snprintf (text, sizeof text, "{\"%.*s\":1,\"duration\":%.*s}", (int)size,
+                                   "abcdefghijklmnopqrstuvwxyz0123456789", (int)(more % 17 + 1), "12345678901234567");
+            for (size_t i = 0; i < more / 2; i++) /* white space behind */
+                text[length++] = ' ';
+            char *copy = memory_new ((size_t)length);
+            memcpy (copy, text, (size_t)length);
+            event_scan_key_t keys[EVENT_SCAN_KEYS] = {0};
+            for (int i = 0; i < 2; i++)
+                scan_both (keys, (span_t){copy, (size_t)length});
+            free (copy);
+        }
+    }
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_cases),
         cmocka_unit_test (test_as_the_whole_reader),
+        cmocka_unit_test (test_keys_of_other_messages),
+        cmocka_unit_test (test_long_keys_near_the_end),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -59,6 +59,25 @@ static void test_once_a_second_of_the_clock (void **state)
     end (f);
 }
 
+/*  One that waits for the clock, is written for another reason and changes again, waits from then. */
+static void test_once_a_second_after_a_refresh_too (void **state)
+{
+    (void)state;
+    fixture_t *f = begin ();
+    advance (f, BASE, 0);
+    apply (f, 0, "u", BASE);
+    assert_int_equal (advance (f, BASE + UPDATE_MS, 50), 1);
+    apply (f, 0, "u", BASE + 1);
+    assert_int_equal (advance (f, BASE + 2 * UPDATE_MS, 51), 0); /* held until 1050 */
+    f->time.now_ms = 700;
+    profile_table_refresh (f->table, &f->time, (stage_refresh_t){.everything = true});
+    apply (f, 0, "u", BASE + 2);
+    assert_int_equal (advance (f, BASE + 2 * UPDATE_MS, 1050), 0);
+    assert_int_equal (advance (f, BASE + 2 * UPDATE_MS, 1699), 0);
+    assert_int_equal (advance (f, BASE + 2 * UPDATE_MS, 1700), 1);
+    end (f);
+}
+
 static void test_a_shorter_period_holds_at_once (void **state)
 {
     (void)state;
@@ -92,6 +111,26 @@ static void test_finish_owes_every_changed (void **state)
     apply (f, 1, "a", BASE + 8);
     assert_int_equal (advance (f, BASE + UPDATE_MS, 60000), 1);
     end (f);
+}
+
+/*  They are owed in groups: each once, whatever is left of the last group. */
+static void test_finish_owes_each_once (void **state)
+{
+    (void)state;
+    static const unsigned counts[] = {1, 31, 32, 33, 64, 65};
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        fixture_t *f = begin ();
+        advance (f, BASE, 0);
+        for (unsigned user = 0; user < counts[i]; user++)
+            apply_number (f, user, BASE);
+        f->owed_count = 0;
+        profile_table_finish (f->table, &f->time);
+        assert_int_equal (f->owed_count, counts[i]);
+        for (size_t one = 0; one < f->owed_count; one++)
+            for (size_t other = 0; other < one; other++)
+                assert_memory_not_equal (f->owed[one], f->owed[other], PROFILE_KEY_BYTES);
+        end (f);
+    }
 }
 
 static void test_refresh_is_newest_first (void **state)
@@ -212,8 +251,10 @@ int main (void)
         cmocka_unit_test (test_nothing_is_due_without_watermark),
         cmocka_unit_test (test_due_users_are_spread),
         cmocka_unit_test (test_once_a_second_of_the_clock),
+        cmocka_unit_test (test_once_a_second_after_a_refresh_too),
         cmocka_unit_test (test_a_shorter_period_holds_at_once),
         cmocka_unit_test (test_finish_owes_every_changed),
+        cmocka_unit_test (test_finish_owes_each_once),
         cmocka_unit_test (test_refresh_is_newest_first),
         cmocka_unit_test (test_expired_users_are_dropped),
         cmocka_unit_test (test_stage_renders_what_it_owes),

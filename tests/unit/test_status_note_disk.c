@@ -102,11 +102,11 @@ static void dead (void **state)
     status_note_remove (&again);
 }
 
-/*  A file as a note has it before it gets its name; its path, of so many seconds ago. */
-static char *aside (const char *folder, const char *end, int64_t age_s)
+/*  A file of that name and age, such as a note is before it gets its own; its path. */
+static char *aside (const char *folder, const char *name, int64_t age_s)
 {
     static char path[4096];
-    snprintf (path, sizeof path, "%s/.scorer-0.%s", folder, end);
+    snprintf (path, sizeof path, "%s/%s", folder, name);
     int fd = open (path, O_CREAT | O_RDWR | O_CLOEXEC, 0644);
     struct timespec times[2] = {{.tv_sec = time (NULL) - age_s}, {.tv_sec = time (NULL) - age_s}};
     assert_true (fd >= 0);
@@ -118,7 +118,7 @@ static char *aside (const char *folder, const char *end, int64_t age_s)
 static void unfinished (void **state)
 {
     size_t count;
-    char *path = aside (*state, "locked", 3600);
+    char *path = aside (*state, ".scorer-0.Ab1xyz", 3600);
     int fd = open (path, O_RDONLY | O_CLOEXEC);
     assert_int_equal (flock (fd, LOCK_EX | LOCK_NB), 0);
     free (status_notes_read (*state, &count));
@@ -127,10 +127,16 @@ static void unfinished (void **state)
     free (status_notes_read (*state, &count));
     assert_int_equal (access (path, F_OK), -1);
 
-    path = aside (*state, "young", 0);
-    free (status_notes_read (*state, &count));
-    assert_int_equal (access (path, F_OK), 0);
-    unlink (path);
+    static const struct {
+        const char *name;
+        int64_t age_s;
+    } kept[] = {{".scorer-0.Ab1xyz", 0}, {".keep", 3600}, {".scorer-0.swp", 3600}, {".scorer-0.Ab-xyz", 3600}};
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
+        path = aside (*state, kept[i].name, kept[i].age_s);
+        free (status_notes_read (*state, &count));
+        assert_int_equal (access (path, F_OK), 0);
+        unlink (path);
+    }
 }
 
 static void no_notes (void **state)
