@@ -238,10 +238,12 @@ void owed_put (owed_t *self, const void *key, size_t key_size, uint64_t route, c
 void owed_prefetch (const owed_t *self, const void *key, size_t key_size, int step)
 {
     uint64_t hash = hash_of (key, key_size), at = OWED_INDEX_START;
-    const owed_entry_t *entry = step ? owed_index_next (&self->entries, hash, &at) : NULL;
-    if (!step)
+    if (step == 0) {
         owed_index_prefetch (&self->entries, hash);
-    else if (entry)
+        return;
+    }
+    const owed_entry_t *entry = owed_index_next (&self->entries, hash, &at);
+    if (entry)
         prefetch (entry);
 }
 
@@ -341,12 +343,12 @@ void owed_enter (owed_t *self, uint32_t sink, const void *body, size_t body_size
         size_t size = body_size - from < chunk_bytes_max ? body_size - from : chunk_bytes_max;
         owed_flight_t *flight = push_flight (pipe);
         *flight = (owed_flight_t){.entry = entry,
-                             .version = entry->version,
-                             .sequence = ++pipe->last_sequence,
-                             .chunk = chunk,
-                             .chunk_count = chunk_count,
-                             .bytes = byte_queue_push (&pipe->queued, size),
-                             .size = size};
+                                  .version = entry->version,
+                                  .sequence = ++pipe->last_sequence,
+                                  .chunk = chunk,
+                                  .chunk_count = chunk_count,
+                                  .bytes = byte_queue_push (&pipe->queued, size),
+                                  .size = size};
         entry->flights++;
         memcpy (flight->bytes, (const uint8_t *)body + from, size);
         pipe->bytes += size;

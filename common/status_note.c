@@ -16,8 +16,7 @@
 #include "common/memory.h"
 #include "common/state_layout.h"
 
-#define ASIDE_END "XXXXXX" /* of a name aside: mkostemp's */
-enum { ASIDE_END_BYTES = sizeof ASIDE_END - 1, ASIDE_KEPT_S = 60 };
+enum { ASIDE_END_BYTES = 6 /* mkostemp's */, ASIDE_KEPT_S = 60 };
 
 struct status_noted {
     char path[PATH_MAX];
@@ -30,7 +29,7 @@ struct status_noted {
 static int write_note (const char *folder, const char *path, const status_note_t *note)
 {
     char aside[PATH_MAX + 16];
-    snprintf (aside, sizeof aside, "%s/.%s." ASIDE_END, folder, note->name);
+    snprintf (aside, sizeof aside, "%s/.%s.XXXXXX", folder, note->name);
     int fd = mkostemp (aside, O_CLOEXEC);
     if (fd < 0)
         return -1;
@@ -127,7 +126,7 @@ static int read_note (int folder_fd, const char *name, status_note_t *note)
     return found && of_use ? 0 : -1;
 }
 
-/*  Is it .NAME.XXXXXX? */
+/*  Has it the form of write_note's names aside? */
 static bool is_aside (const char *name)
 {
     size_t size = strlen (name);

@@ -160,12 +160,10 @@ static void schedule_stored (profile_table_t *self, uint32_t slot)
     schedule_after (self, slot, passed ? self->watermark_ms : newest_ms);
 }
 
-static void owe (profile_table_t *self, uint32_t slot)
+static void owe (profile_table_t *self, uint32_t slot, const uint8_t *key)
 {
     profile_user_t *user = profile_table_user (self, slot);
-    uint8_t key[PROFILE_KEY_BYTES];
-    profile_table_key (self, user, 'p', key);
-    self->setup.owe (self->setup.owed_arg, key, sizeof key, user->hash);
+    self->setup.owe (self->setup.owed_arg, key, PROFILE_KEY_BYTES, user->hash);
     user->written_ms = self->now_ms;
     if (user->dirty) {
         profile_table_keep (self, user);
@@ -174,17 +172,29 @@ static void owe (profile_table_t *self, uint32_t slot)
     user->dirty = false;
 }
 
-/*  The look-ups of several overlap. */
-static void owe_group (profile_table_t *self, const uint32_t *slots, uint32_t count)
+/*  Users that are to be owed next, in this order: the look-ups of several overlap. */
+typedef struct {
+    uint32_t slots[DUE_GROUP], count;
+} group_t;
+
+static void owe_group (profile_table_t *self, group_t *group)
 {
     uint8_t keys[DUE_GROUP][PROFILE_KEY_BYTES];
-    for (uint32_t i = 0; i < count; i++)
-        profile_table_key (self, profile_table_user (self, slots[i]), 'p', keys[i]);
+    for (uint32_t i = 0; i < group->count; i++)
+        profile_table_key (self, profile_table_user (self, group->slots[i]), 'p', keys[i]);
     for (int step = 0; step < 2; step++)
-        for (uint32_t i = 0; i < count; i++)
+        for (uint32_t i = 0; i < group->count; i++)
             self->setup.ask_owed (self->setup.owed_arg, keys[i], sizeof keys[i], step);
-    for (uint32_t i = 0; i < count; i++)
-        owe (self, slots[i]);
+    for (uint32_t i = 0; i < group->count; i++)
+        owe (self, group->slots[i], keys[i]);
+    group->count = 0;
+}
+
+static void owe_next (profile_table_t *self, group_t *group, uint32_t slot)
+{
+    group->slots[group->count++] = slot;
+    if (group->count == DUE_GROUP)
+        owe_group (self, group);
 }
 
 /*  Takes the next users that are due, and asks for them: heaps hold slots alone. */
@@ -209,16 +219,16 @@ static bool hold_back (profile_table_t *self, uint32_t slot)
 
 static void owe_due_of (profile_table_t *self, profile_due_t *due, int64_t until_ms)
 {
+    group_t group = {.count = 0};
     uint32_t slots[DUE_GROUP], count;
     while ((count = take_due (self, due, until_ms, slots)) > 0) {
-        uint32_t ready = 0;
         for (uint32_t i = 0; i < count; i++) {
             profile_user_t *user = profile_table_user (self, slots[i]);
             user->queued = false;
             if (user->dirty && !hold_back (self, slots[i]))
-                slots[ready++] = slots[i];
+                owe_next (self, &group, slots[i]);
         }
-        owe_group (self, slots, ready);
+        owe_group (self, &group);
     }
 }
 
@@ -378,20 +388,16 @@ void profile_table_finish (profile_table_t *self, const stage_time_t *time)
     take_time (self, time);
     profile_due_clear (&self->due);
     profile_due_clear (&self->held);
-    uint32_t slots[DUE_GROUP], count = 0;
+    group_t group = {.count = 0};
     for (uint32_t i = 0; i < self->users.slot_count; i++) {
         profile_user_t *user = profile_users_at (&self->users, i);
         if (!user)
             continue;
         user->queued = false;
         if (user->dirty && self->scenarios.list[user->scenario]->update_ms)
-            slots[count++] = i;
-        if (count == DUE_GROUP) {
-            owe_group (self, slots, count);
-            count = 0;
-        }
+            owe_next (self, &group, i);
     }
-    owe_group (self, slots, count);
+    owe_group (self, &group);
 }
 
 void profile_table_configure (profile_table_t *self, const live_scenario_t *live,
@@ -431,7 +437,9 @@ void profile_table_refresh (profile_table_t *self, const stage_time_t *time, sta
             list[count++] = (newest_t){user->profile.newest_ms, user->hash, i};
     }
     qsort (list, count, sizeof *list, compare_newest);
+    group_t group = {.count = 0};
     for (size_t i = 0; i < count; i++)
-        owe (self, list[i].slot);
+        owe_next (self, &group, list[i].slot);
+    owe_group (self, &group);
     free (list);
 }

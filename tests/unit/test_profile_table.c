@@ -43,15 +43,22 @@ static void test_due_users_are_spread (void **state)
     end (f);
 }
 
-static void test_once_a_second_of_the_clock (void **state)
+/*  A user that was written at 50 of the clock, and is due again: held until 1050. */
+static fixture_t *begin_held (void)
 {
-    (void)state;
     fixture_t *f = begin ();
     advance (f, BASE, 0);
     apply (f, 0, "u", BASE);
     assert_int_equal (advance (f, BASE + UPDATE_MS, 50), 1);
     apply (f, 0, "u", BASE + 1);
     assert_int_equal (advance (f, BASE + 2 * UPDATE_MS, 51), 0);
+    return f;
+}
+
+static void test_once_a_second_of_the_clock (void **state)
+{
+    (void)state;
+    fixture_t *f = begin_held ();
     apply (f, 0, "u", BASE + 2);
     assert_int_equal (advance (f, BASE + 9 * UPDATE_MS, 1049), 0);
     assert_int_equal (advance (f, BASE + 9 * UPDATE_MS, 1050), 1);
@@ -63,12 +70,7 @@ static void test_once_a_second_of_the_clock (void **state)
 static void test_once_a_second_after_a_refresh_too (void **state)
 {
     (void)state;
-    fixture_t *f = begin ();
-    advance (f, BASE, 0);
-    apply (f, 0, "u", BASE);
-    assert_int_equal (advance (f, BASE + UPDATE_MS, 50), 1);
-    apply (f, 0, "u", BASE + 1);
-    assert_int_equal (advance (f, BASE + 2 * UPDATE_MS, 51), 0); /* held until 1050 */
+    fixture_t *f = begin_held ();
     f->time.now_ms = 700;
     profile_table_refresh (f->table, &f->time, (stage_refresh_t){.everything = true});
     apply (f, 0, "u", BASE + 2);
