@@ -18,7 +18,7 @@
 #include "common/results.h"
 #include "common/windows.h"
 #include "metrics/metric_owed.h"
-#include "metrics/metric_scenario.h"
+#include "metrics/metric_scenarios.h"
 
 /*  One window of one scenario that is to be owed. */
 typedef struct {
@@ -28,11 +28,7 @@ typedef struct {
 
 typedef struct {
     stage_context_t context;
-    metric_scenario_t **scenarios;
-    size_t scenario_count, scenario_capacity;
-    metric_scenario_t *by_hash;
-    metric_scenario_t **by_index; /* by live_scenario_t.index; NULL: not met yet */
-    uint32_t index_count;
+    metric_scenarios_t scenarios;
     change_set_t deletions; /* since the last collect () */
     int64_t quiet_until_ms; /* below that watermark nothing becomes complete or too old */
     int64_t finished_ms;    /* greatest event time of the last finish (); NONE: there was none */
@@ -63,11 +59,7 @@ static void close_shard (void **shard_p)
     shard_t *self = *shard_p;
     if (!self)
         return;
-    HASH_CLEAR (hh, self->by_hash);
-    for (size_t i = 0; i < self->scenario_count; i++)
-        metric_scenario_destroy (&self->scenarios[i]);
-    free (self->scenarios);
-    free (self->by_index);
+    metric_scenarios_free (&self->scenarios);
     change_set_free (&self->deletions);
     free (self->dues);
     self->sum.users = self->sum.items = NULL; /* borrowed from those below */
@@ -82,56 +74,11 @@ static void close_shard (void **shard_p)
 
 /*  ---- which scenarios there are ---- */
 
-static void add_scenario (shard_t *self, metric_scenario_t *scenario)
-{
-    if (self->scenario_count == self->scenario_capacity) {
-        self->scenario_capacity = self->scenario_capacity ? 2 * self->scenario_capacity : 16;
-        self->scenarios =
-            memory_resize (self->scenarios, self->scenario_capacity * sizeof *self->scenarios);
-    }
-    self->scenarios[self->scenario_count++] = scenario;
-    HASH_ADD (hh, self->by_hash, hash, sizeof scenario->hash, scenario);
-}
-
-static metric_scenario_t *find_hash (const shard_t *self, uint64_t hash)
-{
-    metric_scenario_t *scenario = NULL;
-    HASH_FIND (hh, self->by_hash, &hash, sizeof hash, scenario);
-    return scenario;
-}
-
-static void put_index (shard_t *self, uint32_t index, metric_scenario_t *scenario)
-{
-    if (index >= self->index_count) {
-        uint32_t count = self->index_count ? self->index_count : 16;
-        while (count <= index)
-            count *= 2;
-        self->by_index = memory_resize (self->by_index, count * sizeof *self->by_index);
-        for (uint32_t i = self->index_count; i < count; i++)
-            self->by_index[i] = NULL;
-        self->index_count = count;
-    }
-    self->by_index[index] = scenario;
-}
-
-/*  What this shard knows of a scenario; NULL where that is nothing. */
-static metric_scenario_t *know (shard_t *self, const live_scenario_t *live)
-{
-    if (live->index < self->index_count && self->by_index[live->index])
-        return self->by_index[live->index];
-    metric_scenario_t *scenario = find_hash (self, live->hash);
-    if (!scenario)
-        return NULL;
-    scenario->live = live;
-    put_index (self, live->index, scenario);
-    return scenario;
-}
-
 /*  Takes over the live configuration of a scenario: one that runs is known from now on. */
 static metric_scenario_t *adopt (shard_t *self, const live_scenario_t *live,
                                  const stage_time_t *time)
 {
-    metric_scenario_t *scenario = know (self, live);
+    metric_scenario_t *scenario = metric_scenarios_meet (&self->scenarios, live);
     if (!scenario) {
         scenario =
             metric_scenario_new (live->hash, live_scenario_tenant (live), live_scenario_id (live));
@@ -140,8 +87,7 @@ static metric_scenario_t *adopt (shard_t *self, const live_scenario_t *live,
             metric_scenario_destroy (&scenario);
             return NULL;
         }
-        add_scenario (self, scenario);
-        put_index (self, live->index, scenario);
+        metric_scenarios_add (&self->scenarios, scenario);
     }
     metric_scenario_adopt (scenario, time);
     self->quiet_until_ms = EVENT_TIME_NONE;
@@ -151,18 +97,14 @@ static metric_scenario_t *adopt (shard_t *self, const live_scenario_t *live,
 /*  Forgets the i-th scenario if it is gone for so long that Redis has nothing of it any more. */
 static bool forget (shard_t *self, size_t i, const stage_time_t *time)
 {
-    metric_scenario_t *scenario = self->scenarios[i];
+    metric_scenario_t *scenario = self->scenarios.list[i];
     if (metric_scenario_runs (scenario) || metric_cells_count (scenario->cells))
         return false;
     if (scenario->computed_ms != EVENT_TIME_NONE &&
         time->watermark_ms - METRIC_SCENARIO_FORGET_MS < scenario->computed_ms)
         return false;
     metric_scenario_delete (scenario, &self->deletions);
-    if (scenario->live)
-        self->by_index[scenario->live->index] = NULL;
-    HASH_DEL (self->by_hash, scenario);
-    metric_scenario_destroy (&self->scenarios[i]);
-    self->scenarios[i] = self->scenarios[--self->scenario_count];
+    metric_scenarios_remove (&self->scenarios, i);
     return true;
 }
 
@@ -322,10 +264,12 @@ static void add_owed (shard_t *self, metric_scenario_t *scenario, const stage_ti
 /*  What was owed when the shard was stored. */
 static void note_owed (void *arg, const void *key, size_t key_size)
 {
+    const shard_t *self = arg;
     uint64_t hash;
     int64_t window_ms;
-    metric_scenario_t *scenario =
-        metric_owed_read (key, key_size, &hash, &window_ms) ? find_hash (arg, hash) : NULL;
+    if (!metric_owed_read (key, key_size, &hash, &window_ms))
+        return;
+    metric_scenario_t *scenario = metric_scenarios_find (&self->scenarios, hash);
     if (scenario)
         metric_owed_note (scenario, window_ms);
 }
@@ -340,7 +284,7 @@ static int load (void *shard, const uint8_t *key, size_t key_size, const uint8_t
     metric_record_t record = metric_scenario_record (key, key_size, &hash);
     if (record == METRIC_RECORD_BAD)
         return -1;
-    metric_scenario_t *scenario = find_hash (self, hash);
+    metric_scenario_t *scenario = metric_scenarios_find (&self->scenarios, hash);
     if (record == METRIC_RECORD_CELL)
         return scenario ? metric_scenario_load_cell (scenario, key, self->context.actions,
                                                      cursor_of (value, value_size))
@@ -350,7 +294,7 @@ static int load (void *shard, const uint8_t *key, size_t key_size, const uint8_t
     scenario = metric_scenario_load (hash, cursor_of (value, value_size));
     if (!scenario)
         return -1;
-    add_scenario (self, scenario);
+    metric_scenarios_add (&self->scenarios, scenario);
     return 0;
 }
 
@@ -361,9 +305,9 @@ static void loaded (void *shard, const stage_time_t *time)
     owed_each_with_body (self->context.owed, note_owed, self);
     for (uint32_t i = 0; (live = self->context.at (self->context.find_arg, i)); i++)
         adopt (self, live, time);
-    for (size_t i = 0; i < self->scenario_count; i++)
-        if (!self->scenarios[i]->live)
-            metric_scenario_adopt (self->scenarios[i], time); /* it left the configuration */
+    for (size_t i = 0; i < self->scenarios.count; i++)
+        if (!self->scenarios.list[i]->live)
+            metric_scenario_adopt (self->scenarios.list[i], time); /* it left the configuration */
 }
 
 static void prefetch (const void *shard, const stage_event_t *events, uint32_t count)
@@ -371,8 +315,9 @@ static void prefetch (const void *shard, const stage_event_t *events, uint32_t c
     const shard_t *self = shard;
     for (uint32_t i = 0; i < count; i++) {
         const live_scenario_t *live = events[i].scenario;
-        if (live && live->index < self->index_count && self->by_index[live->index])
-            metric_cells_prefetch (self->by_index[live->index]->cells, &events[i]);
+        const metric_scenario_t *scenario = live ? metric_scenarios_met (&self->scenarios, live) : NULL;
+        if (scenario)
+            metric_cells_prefetch (scenario->cells, &events[i]);
     }
 }
 
@@ -387,7 +332,7 @@ static apply_t apply (void *shard, const stage_event_t *event)
         windows_mark (event->time_ms, event->complete_ms, config->size_ms, config->slide_ms);
     if (mark_ms == WINDOWS_LATE)
         return APPLY_LATE;
-    metric_scenario_t *scenario = know (self, event->scenario);
+    metric_scenario_t *scenario = metric_scenarios_meet (&self->scenarios, event->scenario);
     if (!scenario)
         scenario = adopt (self, event->scenario, &unknown);
     CHECK (scenario); /* it runs: or the event would not be here */
@@ -403,14 +348,14 @@ static void advance (void *shard, const stage_time_t *time)
     shard_t *self = shard;
     if (time->watermark_ms == EVENT_TIME_NONE || time->watermark_ms < self->quiet_until_ms)
         return;
-    for (size_t i = 0; i < self->scenario_count; i++)
-        if (metric_scenario_runs (self->scenarios[i]))
-            add_complete (self, self->scenarios[i], time);
+    for (size_t i = 0; i < self->scenarios.count; i++)
+        if (metric_scenario_runs (self->scenarios.list[i]))
+            add_complete (self, self->scenarios.list[i], time);
     owe_dues (self, time);
 
     self->quiet_until_ms = INT64_MAX;
-    for (size_t i = 0; i < self->scenario_count;) {
-        metric_scenario_t *scenario = self->scenarios[i];
+    for (size_t i = 0; i < self->scenarios.count;) {
+        metric_scenario_t *scenario = self->scenarios.list[i];
         int64_t newest_ms = windows_newest (time->watermark_ms, scenario->slide_ms);
         metric_scenario_expire (scenario, newest_ms, &self->deletions);
         if (self->quiet_until_ms > newest_ms + scenario->slide_ms)
@@ -425,9 +370,9 @@ static void finish (void *shard, const stage_time_t *time)
     shard_t *self = shard;
     advance (self, time);
     self->finished_ms = time->greatest_ms;
-    for (size_t i = 0; i < self->scenario_count; i++)
-        if (metric_scenario_runs (self->scenarios[i]))
-            add_final (self, self->scenarios[i], time->greatest_ms, time);
+    for (size_t i = 0; i < self->scenarios.count; i++)
+        if (metric_scenario_runs (self->scenarios.list[i]))
+            add_final (self, self->scenarios.list[i], time->greatest_ms, time);
     owe_dues (self, time);
 }
 
@@ -448,10 +393,10 @@ static void refresh (void *shard, const stage_time_t *time, stage_refresh_t what
 {
     shard_t *self = shard;
     advance (self, time);
-    for (size_t i = 0; i < self->scenario_count; i++)
-        if (metric_scenario_runs (self->scenarios[i]) &&
-            stage_refresh_wants (what, self->scenarios[i]->hash))
-            add_newest (self, self->scenarios[i], time);
+    for (size_t i = 0; i < self->scenarios.count; i++)
+        if (metric_scenario_runs (self->scenarios.list[i]) &&
+            stage_refresh_wants (what, self->scenarios.list[i]->hash))
+            add_newest (self, self->scenarios.list[i], time);
     owe_dues (self, time);
 }
 
@@ -467,8 +412,8 @@ static void collect (void *shard, change_set_t *changes)
 {
     shard_t *self = shard;
     change_set_append (changes, &self->deletions);
-    for (size_t i = 0; i < self->scenario_count; i++)
-        metric_scenario_collect (self->scenarios[i], self->context.actions, changes);
+    for (size_t i = 0; i < self->scenarios.count; i++)
+        metric_scenario_collect (self->scenarios.list[i], self->context.actions, changes);
 }
 
 static void measure (const void *shard, uint64_t *cells, uint64_t *bytes)
@@ -476,10 +421,10 @@ static void measure (const void *shard, uint64_t *cells, uint64_t *bytes)
     const shard_t *self = shard;
     *cells = 0;
     *bytes = sizeof *self;
-    for (size_t i = 0; i < self->scenario_count; i++) {
-        *cells += metric_cells_count (self->scenarios[i]->cells);
+    for (size_t i = 0; i < self->scenarios.count; i++) {
+        *cells += metric_cells_count (self->scenarios.list[i]->cells);
         *bytes +=
-            sizeof *self->scenarios[i] + metric_cells_memory_bytes (self->scenarios[i]->cells);
+            sizeof *self->scenarios.list[i] + metric_cells_memory_bytes (self->scenarios.list[i]->cells);
     }
 }
 
